@@ -1,0 +1,10 @@
+# `cpack --preset deb` makes the Debian package.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_CONTACT "The hvlaunch founders <hvlaunch@localhost>")
+set(CPACK_DEBIAN_PACKAGE_SECTION admin)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "qemu-system-x86 | qemu-system-arm | qemu-system-misc, qemu-utils")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "ovmf, qemu-efi-aarch64, swtpm, xorriso")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+include(CPack)

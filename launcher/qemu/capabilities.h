@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+//
+// What a QEMU binary can do, asked of the binary itself over QMP and kept in a
+// cache. Features are decided by what is listed here, never by version.
+#pragma once
+
+#include "launcher/base/error.h"
+#include "launcher/base/root.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hv::qemu {
+
+struct MachineType {
+  std::string name;   ///< "pc-q35-7.2".
+  std::string alias;  ///< "q35"; empty: none.
+  std::string default_cpu;
+  std::uint64_t max_cpus = 0;
+  bool deprecated = false;
+};
+
+/// A QOM type whose properties or options we must know before we name them.
+struct TypeProperties {
+  std::string type;                     ///< "virt-machine", "virtio-blk-pci".
+  std::vector<std::string> properties;  ///< Sorted.
+};
+
+struct Capabilities {
+  std::string binary;   ///< Resolved path.
+  std::string version;  ///< For people only: "7.2.22 (Debian 1:7.2+dfsg-7)".
+  std::string target;   ///< "x86_64", as query-target says.
+  bool kvm = false;     ///< Built with KVM, and KVM opens on this host.
+  std::vector<MachineType> machines;
+  std::vector<std::string> types;       ///< QOM types that can be made, sorted.
+  std::vector<std::string> commands;    ///< QMP commands, sorted.
+  std::vector<std::string> options;     ///< Command-line options with parameters, "sandbox", sorted.
+  std::vector<std::string> cpu_models;  ///< Sorted.
+  std::vector<TypeProperties> properties;
+
+  [[nodiscard]] bool has_type(std::string_view type) const;
+  [[nodiscard]] bool has_command(std::string_view command) const;
+  [[nodiscard]] bool has_option(std::string_view option) const;
+  [[nodiscard]] bool has_cpu_model(std::string_view model) const;
+
+  /// False too if the type's properties were not asked for.
+  [[nodiscard]] bool has_property(std::string_view type, std::string_view property) const;
+
+  /// The machine of that name or alias; nullptr if there is none.
+  [[nodiscard]] const MachineType* find_machine(std::string_view name_or_alias) const;
+};
+
+/// The full path of `name`: itself if it has a slash, else the first match in
+/// `search_path` (as in PATH). Errors say which package provides it.
+[[nodiscard]] Result<std::string> find_binary(std::string_view name, std::string_view search_path);
+
+/// Starts the binary with `-machine none` and asks it. Takes about 0.1 s.
+[[nodiscard]] Result<Capabilities> probe(const std::string& binary);
+
+/// Reads the cache below `cache_directory`, or probes and fills it. An entry
+/// is used only while everything that could change it is the same: resolved
+/// path, size, mtime and inode of the binary, kernel release, state of
+/// /dev/kvm and KVM's module parameters. A damaged or missing entry is probed
+/// afresh; a cache that cannot be written is no error.
+[[nodiscard]] Result<Capabilities> capabilities_of(const Root& root, const std::string& binary,
+                                                   const std::string& cache_directory);
+
+/// The cache's text form, which `hvlaunch caps --json` prints and tests read.
+[[nodiscard]] std::string to_json(const Capabilities& capabilities);
+[[nodiscard]] Result<Capabilities> capabilities_from_json(std::string_view text);
+
+}  // namespace hv::qemu

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+//
+// What the user asked for: a VM's profile, typed, with defaults filled in and
+// every value with the place it came from. It knows nothing of this host.
+// What each field means stands once, in profile.cpp, where it is read.
+#pragma once
+
+#include "launcher/base/error.h"
+#include "vfio/pci_address.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hv::profiles {
+
+/// A value and the JSON pointer it came from; an empty pointer: the default.
+template <class T>
+struct Sourced {
+  T value{};
+  std::string pointer{};
+
+  [[nodiscard]] bool given() const { return !pointer.empty(); }
+};
+
+enum class Arch : std::uint8_t { x86_64, aarch64, riscv64, loongarch64 };
+enum class Accelerator : std::uint8_t { automatic, kvm, tcg };
+enum class FirmwareKind : std::uint8_t { automatic, none, bios, uefi };
+enum class DiskFormat : std::uint8_t { qcow2, raw };
+enum class DiskCache : std::uint8_t { none, writeback, writethrough, directsync, unsafe };
+enum class DiskIo : std::uint8_t { threads, native, io_uring };
+enum class NetworkMode : std::uint8_t { none, user, bridge };
+enum class DisplayKind : std::uint8_t { none, spice, vnc };
+enum class ConsoleKind : std::uint8_t { none, serial, virtio };
+
+/// A whole number, or AUTO_DETECT: chosen from the host when the plan is made.
+struct Amount {
+  std::uint64_t value = 0;  ///< If automatic: the least that will do.
+  bool automatic = false;
+};
+
+struct Topology {
+  Sourced<std::uint64_t> sockets;
+  Sourced<std::uint64_t> dies;
+  Sourced<std::uint64_t> cores;
+  Sourced<std::uint64_t> threads;
+};
+
+struct Firmware {
+  Sourced<FirmwareKind> kind;
+  Sourced<bool> secure_boot;
+  Sourced<std::string> code;           ///< Flash image of the firmware; empty: by descriptor.
+  Sourced<std::string> vars_template;  ///< Image that the variable store starts as.
+};
+
+struct Disk {
+  Sourced<std::uint64_t> size_gib;  ///< 0: the VM has no disk.
+  Sourced<std::string> base_image;  ///< Empty: an empty disk.
+  Sourced<DiskFormat> format;
+  Sourced<DiskCache> cache;
+  Sourced<DiskIo> io;
+};
+
+struct CloudInit {
+  Sourced<std::string> seed_iso;
+  Sourced<std::string> user_data;
+  Sourced<std::string> meta_data;
+  Sourced<std::string> network_config;
+};
+
+struct Network {
+  Sourced<NetworkMode> mode;
+  Sourced<std::string> bridge;  ///< A name, "" or AUTO_DETECT.
+  Sourced<bool> vhost;
+  Sourced<std::string> zone;
+};
+
+struct Display {
+  Sourced<DisplayKind> kind;
+  Sourced<bool> headless;
+  Sourced<std::uint64_t> heads;
+};
+
+struct LookingGlass {
+  Sourced<bool> enable;
+  Sourced<std::uint64_t> size_mib;  ///< A power of two.
+};
+
+struct Limits {
+  Sourced<std::uint64_t> cpu_quota_percent;  ///< 100: one host CPU. 0: no limit.
+  Sourced<std::uint64_t> memory_max_mib;     ///< 0: no limit.
+};
+
+struct Autostart {
+  Sourced<bool> enable;
+  Sourced<std::string> group;
+  Sourced<std::uint64_t> priority;  ///< 0 to 100; lower starts first.
+};
+
+/// How long each rung of the shutdown ladder may take, in seconds; 0 skips it.
+struct Shutdown {
+  Sourced<std::uint64_t> agent_seconds;
+  Sourced<std::uint64_t> acpi_seconds;
+  Sourced<std::uint64_t> quit_seconds;
+  Sourced<std::uint64_t> term_seconds;
+};
+
+/// Arguments that hvlaunch has no field for. They are passed on unread.
+struct ExtraArguments {
+  Sourced<std::string> reason;
+  std::vector<Sourced<std::string>> arguments;
+};
+
+/// A toggle of `cpu_features` or `memory_options`, by its name.
+struct Feature {
+  std::string name;
+  Sourced<bool> wanted;
+};
+
+struct Profile {
+  Sourced<std::string> name;
+  Sourced<std::string> description;
+  Sourced<std::string> owner;
+  Sourced<std::string> os;
+  std::vector<std::pair<std::string, std::string>> labels;
+  Sourced<std::string> uuid;  ///< Empty: derived from the name and this host.
+
+  Sourced<Arch> arch;
+  Sourced<Accelerator> accelerator;
+  Sourced<std::string> machine;  ///< Empty: the architecture's default.
+  Sourced<std::string> cpu_model;  ///< Empty: `host` with KVM, else the best for TCG.
+  Sourced<Amount> cpus;
+  Topology topology;
+  Sourced<Amount> memory_mib;
+  std::vector<Sourced<std::uint64_t>> numa_nodes;  ///< Host nodes.
+  Sourced<bool> hugepages;
+  std::vector<Sourced<std::uint64_t>> cpu_pinning;
+  std::vector<Feature> cpu_features;
+  std::vector<Feature> memory_options;
+
+  Firmware firmware;
+  Sourced<std::string> kernel;
+  Sourced<std::string> initrd;
+  Sourced<std::string> cmdline;
+
+  Disk disk;
+  Sourced<std::string> iso;
+  CloudInit cloud_init;
+  Network network;
+  Sourced<ConsoleKind> console;
+  Display display;
+  Sourced<std::uint64_t> video_heads;
+  Sourced<std::string> audio_model;  ///< Empty: no sound device.
+  LookingGlass looking_glass;
+  Sourced<bool> tpm;
+  Sourced<bool> memory_balloon;
+  std::vector<Sourced<vfio::PciAddress>> host_devices;
+
+  Limits limits;
+  Autostart autostart;
+  Shutdown shutdown;
+  Sourced<bool> watch;
+
+  Sourced<std::string> qemu_binary;  ///< Empty: qemu-system-<arch> from PATH.
+  std::vector<ExtraArguments> extra_arguments;
+};
+
+/// A profile's text, and the file it came from.
+struct Source {
+  std::string name;  ///< As the user gave it; "-" for standard input.
+  std::string text;
+};
+
+/// Every problem in the text, sorted by position, or the profile. Each error
+/// carries its JSON pointer, line and column. Comments and trailing commas are
+/// accepted; keys that begin with "_" are comments too.
+[[nodiscard]] std::expected<Profile, Errors> parse_profile(const Source& source);
+
+/// The word that a profile uses for the value: "x86_64", "qcow2", "none".
+[[nodiscard]] std::string_view to_string(Arch arch);
+[[nodiscard]] std::string_view to_string(DiskFormat format);
+[[nodiscard]] std::string_view to_string(DiskIo io);
+
+/// Whether `name` is a VM's name: [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
+[[nodiscard]] bool is_vm_name(std::string_view name);
+
+}  // namespace hv::profiles
