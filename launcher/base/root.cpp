@@ -47,6 +47,12 @@ Result<UniqueFd> Root::open_file(const std::string& path, int flags, mode_t mode
 }
 
 Result<std::string> Root::read(const std::string& path, std::size_t limit) const {
+  auto text = TRY(read_raw(path, limit));
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+Result<std::string> Root::read_raw(const std::string& path, std::size_t limit) const {
   const auto fd = TRY(open_file(path, O_RDONLY));
   std::string text;
   std::array<char, 16384> buffer;
@@ -59,7 +65,21 @@ Result<std::string> Root::read(const std::string& path, std::size_t limit) const
     if (text.size() > limit)
       return fail(Fault::failed, "file-too-large", "{} is larger than {} bytes", path, limit);
   }
-  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+Result<std::string> Root::read_start(const std::string& path, std::size_t count) const {
+  const auto fd = TRY(open_file(path, O_RDONLY));
+  std::string text(count, '\0');
+  std::size_t filled = 0;
+  while (filled < count) {
+    const auto more = ::read(fd.get(), text.data() + filled, count - filled);
+    if (more < 0 && errno == EINTR) continue;
+    if (more < 0) return fail_errno("read {}", path);
+    if (more == 0) break;
+    filled += static_cast<std::size_t>(more);
+  }
+  text.resize(filled);
   return text;
 }
 
@@ -94,6 +114,14 @@ Result<struct stat> Root::status(const std::string& path, Links links) const {
   const auto fd = TRY(open_file(path, O_PATH, 0, links));
   struct stat status {};
   if (::fstat(fd.get(), &status) < 0) return fail_errno("stat {}", path);
+  return status;
+}
+
+Result<struct stat> Root::status_behind(const std::string& magic_link) const {
+  const auto [directory, name] = TRY(parent_of(magic_link));
+  struct stat status {};
+  if (::fstatat(directory.get(), name.c_str(), &status, 0) < 0)
+    return fail_errno("stat {}", magic_link);
   return status;
 }
 

@@ -32,6 +32,13 @@ class Root {
   [[nodiscard]] Result<std::string> read(const std::string& path,
                                          std::size_t limit = std::size_t{16} << 20U) const;
 
+  /// The same with every byte as it is.
+  [[nodiscard]] Result<std::string> read_raw(const std::string& path,
+                                             std::size_t limit = std::size_t{16} << 20U) const;
+
+  /// The first `count` bytes, or fewer if the file is shorter.
+  [[nodiscard]] Result<std::string> read_start(const std::string& path, std::size_t count) const;
+
   /// Writes `value` to an existing file in one write(2), as sysfs attributes need.
   [[nodiscard]] Result<> write(const std::string& path, std::string_view value) const;
 
@@ -43,6 +50,9 @@ class Root {
   /// What fstat(2) says of it.
   [[nodiscard]] Result<struct stat> status(const std::string& path,
                                            Links links = Links::follow) const;
+
+  /// The file that a magic link of /proc stands for ("/proc/1/fd/3").
+  [[nodiscard]] Result<struct stat> status_behind(const std::string& magic_link) const;
 
   /// Where a symlink points to, as it is written there.
   [[nodiscard]] Result<std::string> read_link(const std::string& path) const;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+//
+// The undo journal of one VM. Whatever hvlaunch changes on the host for a
+// guest is recorded here, synced, before it is made, so that after a crash at
+// any instant `hvlaunch recover`, or the next start, takes it back.
+//
+//   auto journal = TRY(Journal::open(root, path, undo));
+//   TRY(journal.record({.kind = Undo::Kind::remove_file, .path = half_made}));
+//   ... make the change ...
+//   journal.keep();  // The guest runs: cleanup undoes it when it has ended.
+#pragma once
+
+#include "launcher/base/error.h"
+#include "launcher/base/root.h"
+
+#include <string>
+#include <vector>
+
+namespace hv {
+
+/// What takes one change back. Safe to do twice, and if the change never came.
+struct Undo {
+  enum class Kind : std::uint8_t {
+    remove_file,  ///< Remove `path`.
+    end_helper,   ///< Ask the swtpm that listens on `path` to end.
+  };
+  Kind kind = Kind::remove_file;
+  std::string path;
+
+  friend bool operator==(const Undo&, const Undo&) = default;
+};
+
+/// Carries out one undo.
+using UndoFunction = Result<> (*)(const Root&, const Undo&);
+
+class Journal {
+ public:
+  /// Opens or makes the file at `path`; entries of an earlier run stay in it.
+  [[nodiscard]] static Result<Journal> open(const Root& root, std::string path, UndoFunction undo);
+
+  Journal(Journal&&) = default;
+  Journal& operator=(Journal&&) = delete;
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+  /// Rolls back, unless kept.
+  ~Journal();
+
+  /// On disk when this returns.
+  [[nodiscard]] Result<> record(const Undo& undo);
+
+  /// Undoes every entry, newest first, and removes the file if all could be
+  /// undone. Goes on past failures; what could not be undone stays in the file.
+  [[nodiscard]] Errors rollback();
+
+  /// The changes stay for now: the file outlives this object.
+  void keep() noexcept { active_ = false; }
+
+ private:
+  Journal(const Root& root, std::string path, UndoFunction undo, UniqueFd file)
+      : root_(&root), path_(std::move(path)), undo_(undo), file_(std::move(file)), active_(true) {}
+
+  struct Flag {  // False once moved from.
+    bool on = false;
+    explicit(false) Flag(bool value) : on(value) {}
+    Flag(Flag&& other) noexcept : on(std::exchange(other.on, false)) {}
+    Flag& operator=(bool value) noexcept { return on = value, *this; }
+  };
+
+  const Root* root_;
+  std::string path_;
+  UndoFunction undo_;
+  UniqueFd file_;
+  Flag active_;
+};
+
+/// The entries of a journal's text, oldest first. A last line that was cut
+/// short is left out: its change was never begun. Other damage is an error.
+[[nodiscard]] Result<std::vector<Undo>> parse_journal(std::string_view text);
+
+}  // namespace hv

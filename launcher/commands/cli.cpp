@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/commands/cli.h"
+
+#include "launcher/base/text.h"
+
+#include <boost/program_options.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace hv::commands {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr std::array globals = {
+    Option{"json", "", "print the result as JSON"},
+    Option{"user", "", "use your own profiles and state even as root"},
+    Option{"help", "", "explain the command"},
+};
+
+constexpr std::array statuses = {
+    ExitStatus{0, "done"},
+    ExitStatus{1, "the operation failed"},
+    ExitStatus{2, "the command line is wrong"},
+    ExitStatus{3, "the profile is invalid"},
+    ExitStatus{4, "no such VM"},
+    ExitStatus{5, "the VM is not in a state for this"},
+    ExitStatus{6, "this host or its QEMU cannot provide what the profile needs"},
+    ExitStatus{7, "permission denied"},
+    ExitStatus{8, "timed out"},
+    ExitStatus{70, "a bug in hvlaunch"},
+};
+
+struct Limits {
+  std::size_t least;
+  std::size_t most;
+};
+
+Limits limits_of(Operands operands) {
+  constexpr auto any = static_cast<std::size_t>(-1);
+  switch (operands) {
+    case Operands::none: return {0, 0};
+    case Operands::vm:
+    case Operands::new_vm: return {1, 1};
+    case Operands::vms: return {0, any};
+    case Operands::vm_and_words: return {1, any};
+    case Operands::two_vms: return {2, 2};
+    case Operands::word: return {0, 1};
+  }
+  std::unreachable();
+}
+
+Error usage_error(const Command& command, std::string message) {
+  return {.fault = Fault::usage,
+          .id = "usage",
+          .message = std::move(message),
+          .hint = fmt::format("hvlaunch {} {}; see `hvlaunch {} --help`", command.name,
+                              command.usage, command.name)};
+}
+
+po::options_description descriptions_of(const Command& command) {
+  po::options_description all;
+  const auto add = [&](const Option& option) {
+    const std::string name(option.name);
+    if (option.argument.empty())
+      all.add_options()(name.c_str(), "");
+    else
+      all.add_options()(name.c_str(), po::value<std::vector<std::string>>(), "");
+  };
+  std::ranges::for_each(command.options, add);
+  std::ranges::for_each(globals, add);
+  all.add_options()("operand", po::value<std::vector<std::string>>());
+  return all;
+}
+
+std::string options_text(std::span<const Option> options) {
+  std::string text;
+  for (const auto& [name, argument, help] : options) {
+    const auto label = argument.empty() ? fmt::format("--{}", name)
+                                        : fmt::format("--{} {}", name, argument);
+    text += fmt::format("  {:<22} {}\n", label, help);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::span<const Option> global_options() { return globals; }
+std::span<const ExitStatus> exit_statuses() { return statuses; }
+
+std::string_view title_of(Group group) {
+  switch (group) {
+    case Group::guests: return "Guests";
+    case Group::profiles: return "Profiles";
+    case Group::host: return "The host";
+    case Group::stages: return "Stages of a start, for service managers";
+  }
+  std::unreachable();
+}
+
+std::string Context::variable(std::string_view name) const {
+  const auto found = environment.find(name);
+  return found == environment.end() ? "" : found->second;
+}
+
+std::string Arguments::value(std::string_view name, std::string_view fallback) const {
+  const auto found = options.find(name);
+  return found == options.end() || found->second.empty() ? std::string(fallback)
+                                                         : found->second.back();
+}
+
+std::vector<std::string> Arguments::values(std::string_view name) const {
+  const auto found = options.find(name);
+  return found == options.end() ? std::vector<std::string>{} : found->second;
+}
+
+Result<Arguments> parse(const Command& command, const std::vector<std::string>& words) {
+  // Program_options reports by exceptions; they end here.
+  try {
+    po::positional_options_description positional;
+    positional.add("operand", -1);
+    const auto descriptions = descriptions_of(command);
+    namespace style = po::command_line_style;
+    const auto parsed =
+        po::command_line_parser(words)
+            .options(descriptions)
+            .positional(positional)
+            .style(style::allow_long | style::long_allow_adjacent | style::long_allow_next)
+            .run();
+    Arguments arguments;
+    for (const auto& [key, position, values, original, unknown, separated] : parsed.options) {
+      auto& target = key == "operand" ? arguments.operands : arguments.options[key];
+      target.insert(target.end(), values.begin(), values.end());
+    }
+    const auto [least, most] = limits_of(command.operands);
+    if (arguments.has("help")) return arguments;
+    if (arguments.operands.size() < least)
+      return std::unexpected(usage_error(
+          command, command.operands == Operands::two_vms ? "two names are needed"
+                                                         : "the name of a VM is missing"));
+    if (arguments.operands.size() > most)
+      return std::unexpected(usage_error(
+          command, fmt::format("'{}' is one word too many", arguments.operands[most])));
+    return arguments;
+  } catch (const po::unknown_option& error) {
+    std::vector<std::string_view> names;
+    for (const auto& option : command.options) names.push_back(option.name);
+    for (const auto& option : globals) names.push_back(option.name);
+    auto word = error.get_option_name();
+    word.erase(0, word.find_first_not_of('-'));
+    const auto near = nearest(word, names);
+    return std::unexpected(usage_error(
+        command, fmt::format("no option '{}'{}", error.get_option_name(),
+                             near.empty() ? "" : fmt::format("; did you mean --{}?", near))));
+  } catch (const po::error& error) {
+    return std::unexpected(usage_error(command, error.what()));
+  }
+}
+
+std::string help_of(const Command& command) {
+  auto text = fmt::format("hvlaunch {} {}\n\n{}.\n", command.name, command.usage, command.summary);
+  if (!command.description.empty()) text += fmt::format("\n{}\n", command.description);
+  text += "\nOptions:\n" + options_text(command.options) + options_text(globals);
+  if (!command.examples.empty()) text += "\nExamples:\n";
+  for (const auto& [line, meaning] : command.examples)
+    text += fmt::format("  {:<48} {}\n", line, meaning);
+  return text;
+}
+
+std::string overview() {
+  std::string text =
+      "hvlaunch runs QEMU virtual machines from JSON profiles: no libvirt, no daemon.\n\n"
+      "usage: hvlaunch [--user] [--json] <command> …\n";
+  for (const auto group : {Group::guests, Group::profiles, Group::host, Group::stages}) {
+    text += fmt::format("\n{}:\n", title_of(group));
+    for (const auto& command : all_commands())
+      if (command.group == group)
+        text += fmt::format("  {:<11} {}\n", command.name, command.summary);
+  }
+  return text + "\n`hvlaunch <command> --help` explains a command and shows examples.\n";
+}
+
+}  // namespace hv::commands

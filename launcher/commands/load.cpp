@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/commands/load.h"
+
+#include "launcher/base/text.h"
+#include "launcher/commands/config.h"
+#include "launcher/plan/machine.h"
+#include "launcher/run/disk_image.h"
+#include "launcher/run/program.h"
+#include "launcher/run/records.h"
+
+#include <algorithm>
+
+namespace hv::commands {
+namespace {
+
+constexpr std::size_t largest_profile = std::size_t{1} << 20U;
+
+bool is_path(std::string_view vm) {
+  return vm.contains('/') || vm.ends_with(".json") || vm == "-";
+}
+
+/// A path as the user meant it: below the directory they are in.
+std::string absolute(const Context& context, const std::string& path) {
+  return path.starts_with('/') ? path : context.variable("PWD") + "/" + path;
+}
+
+std::string stem_of(std::string_view path) {
+  auto name = path.substr(path.rfind('/') + 1);
+  if (name.ends_with(".json")) name.remove_suffix(5);
+  return std::string(name);
+}
+
+std::string binary_of(const profiles::Profile& profile) {
+  if (!profile.qemu_binary.value.empty()) return profile.qemu_binary.value;
+  return fmt::format("qemu-system-{}", to_string(profile.arch.value));
+}
+
+/// Descriptors are read only for guests that boot by UEFI.
+qemu::FirmwareSet firmware_for(const Context& context, const profiles::Profile& profile,
+                               const std::string& binary) {
+  using profiles::FirmwareKind;
+  const auto kind = profile.firmware.kind.value;
+  const bool none = kind == FirmwareKind::none || kind == FirmwareKind::bios;
+  if (none || !profile.firmware.code.value.empty()) return {};
+  return qemu::read_firmware(
+      context.root, qemu::firmware_directories(binary, context.variable("XDG_DATA_DIRS"),
+                                               context.paths.firmware_config));
+}
+
+std::string base_format(const Context& context, const profiles::Profile& profile) {
+  const auto& base = profile.disk.base_image.value;
+  if (base.empty()) return "qcow2";
+  const auto path = base.starts_with('/') ? base : context.paths.state + "/" + base;
+  const auto header = run::read_image_header(context.root, path);
+  return header && !header->qcow2 ? "raw" : "qcow2";
+}
+
+/// An ISO that nobody has checked is used, but not silently.
+void warn_of_unverified_iso(const Context& context, plan::Plan& plan) {
+  for (const auto& disk : plan.disks)
+    if (disk.node == "cdrom" && !context.root.exists(disk.path + ".sha256.verified"))
+      plan.warnings.push_back(
+          {"unverified-iso", fmt::format("{} has no checksum mark beside it", disk.path)});
+}
+
+Errors placed(Errors errors, const Loaded& loaded, const Context& context) {
+  const auto source = read_profile_text(context, loaded.path);
+  for (auto& error : errors)
+    if (!error.origin.pointer.empty() && source)
+      error.origin = profiles::locate(*source, error.origin.pointer);
+  return errors;
+}
+
+}  // namespace
+
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
+std::vector<Listed> list_profiles(const Context& context) {
+  std::vector<Listed> all;
+  for (const auto& directory : context.paths.profiles) {
+    const auto names = context.root.list(directory);
+    if (!names) continue;
+    for (const auto& name : *names) {
+      if (!name.ends_with(".json")) continue;
+      auto stem = stem_of(name);
+      if (profiles::is_vm_name(stem) && std::ranges::find(all, stem, &Listed::name) == all.end())
+        all.push_back({std::move(stem), directory + "/" + name});
+    }
+  }
+  std::ranges::sort(all, {}, &Listed::name);
+  return all;
+}
+
+Result<std::string> find_profile(const Context& context, const std::string& vm) {
+  if (vm == "-") return vm;
+  if (is_path(vm)) {
+    auto path = absolute(context, vm);
+    if (context.root.exists(path)) return path;
+    return fail(Fault::no_such_vm, "no-such-vm", "there is no file {}", printable(path));
+  }
+  for (const auto& directory : context.paths.profiles)
+    if (auto path = fmt::format("{}/{}.json", directory, vm);
+        profiles::is_vm_name(vm) && context.root.exists(path))
+      return path;
+
+  const auto known = list_profiles(context);
+  std::vector<std::string_view> names;
+  for (const auto& listed : known) names.push_back(listed.name);
+  const auto near = nearest(vm, names);
+  return std::unexpected(
+      with_hint({.fault = Fault::no_such_vm,
+                 .id = "no-such-vm",
+                 .message = fmt::format("there is no VM '{}'", printable(vm))},
+                !near.empty() ? fmt::format("did you mean '{}'?", near)
+                              : fmt::format("profiles are looked for in {}",
+                                            join(context.paths.profiles, ", "))));
+}
+
+Result<profiles::Source> read_profile_text(const Context& context, const std::string& path) {
+  if (path == "-") {
+    auto text = TRY(context.root.read("/proc/self/fd/0", largest_profile));
+    return profiles::Source{.name = "-", .text = std::move(text)};
+  }
+  auto text = TRY(context.root.read(path, largest_profile));
+  return profiles::Source{.name = path, .text = std::move(text)};
+}
+
+std::expected<Loaded, Errors> load_profile(const Context& context, const std::string& vm) {
+  auto path = find_profile(context, vm);
+  if (!path) return std::unexpected(Errors{std::move(path).error()});
+  const auto source = read_profile_text(context, *path);
+  if (!source) return std::unexpected(Errors{source.error()});
+  auto profile = profiles::parse_profile(*source);
+  if (!profile) return std::unexpected(std::move(profile).error());
+  if (!is_path(vm) && profile->name.value != vm) {
+    auto origin = profiles::locate(*source, "/name");
+    return std::unexpected(Errors{
+        {.fault = Fault::profile,
+         .id = "name-mismatch",
+         .message = fmt::format("the profile of '{}' calls itself '{}'", vm, profile->name.value),
+         .origin = std::move(origin),
+         .hint = "the file's name without .json is the VM's name"}});
+  }
+  return Loaded{*std::move(profile), *std::move(path), hash_of(source->text)};
+}
+
+Result<qemu::Capabilities> load_capabilities(const Context& context, const std::string& binary) {
+  const auto search = context.variable("PATH") + ":" + std::string(run::program_path);
+  const auto path = TRY(qemu::find_binary(binary, search));
+  return qemu::capabilities_of(context.root, path, context.paths.cache);
+}
+
+std::expected<Planned, Errors> load_plan(const Context& context, const std::string& vm) {
+  auto loaded = load_profile(context, vm);
+  if (!loaded) return std::unexpected(std::move(loaded).error());
+  const auto& profile = loaded->profile;
+  const auto one = [](Error error) { return std::unexpected(Errors{std::move(error)}); };
+
+  const auto config = load_config(context);
+  if (!config) return one(config.error());
+  const auto capabilities = load_capabilities(context, binary_of(profile));
+  if (!capabilities) return one(capabilities.error());
+  const run::Place place{context.root, context.paths, profile.name.value};
+  auto machine = plan::resolve({.profile = profile,
+                                .qemu = *capabilities,
+                                .firmware = firmware_for(context, profile, capabilities->binary),
+                                .host = host::read_facts(context.root),
+                                .paths = context.paths,
+                                .config = *config,
+                                .record = {.machine = run::load_record(place).machine},
+                                .base_format = base_format(context, profile)});
+  if (!machine) return std::unexpected(placed(std::move(machine).error(), *loaded, context));
+  auto plan = plan::make_plan(*machine);
+  warn_of_unverified_iso(context, plan);
+  return Planned{*std::move(loaded), std::move(plan)};
+}
+
+Result<run::Place> place_of(const Context& context, const std::string& vm) {
+  const auto name = is_path(vm) ? stem_of(vm) : vm;
+  if (!profiles::is_vm_name(name))
+    return fail(Fault::usage, "bad-name", "'{}' cannot be the name of a VM", printable(name));
+  return run::Place{context.root, context.paths, name};
+}
+
+}  // namespace hv::commands

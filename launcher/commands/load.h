@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// From a VM's name on the command line to its profile and its plan.
+#pragma once
+
+#include "launcher/commands/cli.h"
+#include "launcher/plan/plan.h"
+#include "launcher/qemu/capabilities.h"
+#include "launcher/run/place.h"
+#include "profiles/profile.h"
+
+namespace hv::commands {
+
+struct Loaded {
+  profiles::Profile profile;
+  std::string path;
+  std::uint64_t hash = 0;  ///< Of the text.
+};
+
+struct Planned {
+  Loaded loaded;
+  plan::Plan plan;
+};
+
+/// The file of a VM, by name in the profile directories or given as a path.
+[[nodiscard]] Result<std::string> find_profile(const Context& context, const std::string& vm);
+
+/// Text of a profile, at most 1 MiB; "-" is standard input.
+[[nodiscard]] Result<profiles::Source> read_profile_text(const Context& context,
+                                                         const std::string& path);
+
+[[nodiscard]] std::expected<Loaded, Errors> load_profile(const Context& context,
+                                                         const std::string& vm);
+
+/// The profile's plan on this host. Touches nothing but hvlaunch's own cache.
+[[nodiscard]] std::expected<Planned, Errors> load_plan(const Context& context,
+                                                       const std::string& vm);
+
+/// What the QEMU for `binary_or_architecture` can do.
+[[nodiscard]] Result<qemu::Capabilities> load_capabilities(const Context& context,
+                                                           const std::string& binary);
+
+/// A VM by name, whether or not it has a profile. Fault::usage if the name
+/// cannot be one.
+[[nodiscard]] Result<run::Place> place_of(const Context& context, const std::string& vm);
+
+/// Names of the profiles in the directories, sorted, and the files they are in.
+struct Listed {
+  std::string name;
+  std::string path;
+};
+[[nodiscard]] std::vector<Listed> list_profiles(const Context& context);
+
+/// FNV-1a, to notice that a text has changed; no protection against intent.
+[[nodiscard]] std::uint64_t hash_of(std::string_view text);
+
+}  // namespace hv::commands

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/start.h"
+
+#include "launcher/commands/commands.h"
+#include "launcher/commands/load.h"
+#include "launcher/commands/output.h"
+#include "launcher/commands/shutdown.h"
+#include "launcher/run/lock.h"
+#include "launcher/run/observe.h"
+#include "launcher/run/prepare.h"
+
+#include <boost/json.hpp>
+
+namespace hv::commands {
+namespace {
+
+run::FirstState first_state_of(const Arguments& arguments) {
+  return arguments.has("paused") ? run::FirstState::paused : run::FirstState::running;
+}
+
+run::StartOptions options_for(const Context& context, const Planned& planned,
+                              const Arguments& arguments) {
+  run::StartOptions options{.first_state = first_state_of(arguments),
+                            .state = run::state_of(planned.plan)};
+  options.state.profile = planned.loaded.path;
+  options.state.profile_hash = planned.loaded.hash;
+  if (planned.plan.watch) {
+    options.watch_command = watch_command(context, planned.plan.vm);
+    options.environment = watch_environment(context);
+  }
+  return options;
+}
+
+void report_started(const Context& context, const plan::Plan& plan, const Arguments& arguments) {
+  if (context.json) {
+    print_json({{"vm", plan.vm},
+                {"state", arguments.has("paused") ? "paused" : "running"},
+                {"accelerator", plan.accelerator}});
+    return;
+  }
+  say(context, fmt::format("{} {} ({}, {} vCPU{}, {} MiB)", plan.vm,
+                           arguments.has("paused") ? "is paused" : "runs", plan.accelerator,
+                           plan.vcpus, plan.vcpus == 1 ? "" : "s", plan.memory_mib));
+}
+
+Outcome start_one(Context& context, const std::string& vm, const Arguments& arguments) {
+  // Said before the host is looked at: it is the likelier mistake.
+  if (const auto place = place_of(context, vm);
+      place && run::is_locked(context.root, place->lock()) &&
+      run::observe(*place, run::Detail::activity, std::chrono::seconds(1)).pid != 0)
+    return failed({.fault = Fault::state,
+                   .id = "already-running",
+                   .message = fmt::format("'{}' is running already", place->vm),
+                   .hint = fmt::format("`hvlaunch status {}` shows it", place->vm)});
+
+  auto planned = load_plan(context, vm);
+  if (!planned) return std::unexpected(std::move(planned).error());
+  const auto& plan = planned->plan;
+  for (const auto& warning : plan.warnings) warn(warning.message);
+  const run::Place place{context.root, context.paths, plan.vm};
+  if (auto errors = run::check_files(place, plan); !errors.empty())
+    return std::unexpected(std::move(errors));
+  TRY_OUTCOME(run::start(place, plan, options_for(context, *planned, arguments)));
+  report_started(context, plan, arguments);
+  return {};
+}
+
+}  // namespace
+
+Outcome start_command(Context& context, const Arguments& arguments) {
+  return start_one(context, arguments.vm(), arguments);
+}
+
+Outcome restart_command(Context& context, const Arguments& arguments) {
+  const auto place = TRY_OUTCOME(place_of(context, arguments.vm()));
+  // The profile must be right before the guest is stopped for it.
+  if (auto planned = load_plan(context, arguments.vm()); !planned)
+    return std::unexpected(std::move(planned).error());
+  if (run::is_locked(context.root, place.lock()))
+    TRY_OUTCOME(shut_down(context, place, run::Rung::agent));
+  return start_one(context, arguments.vm(), arguments);
+}
+
+}  // namespace hv::commands

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+//
+// What this host is, as far as a plan depends on it: a snapshot, plain data.
+#pragma once
+
+#include "launcher/base/error.h"
+#include "launcher/base/root.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hv::host {
+
+/// Huge pages of one size (Documentation/admin-guide/mm/hugetlbpage.rst).
+struct HugePagePool {
+  std::uint64_t page_kib = 0;
+  std::uint64_t free = 0;      ///< Pages nobody has touched,
+  std::uint64_t reserved = 0;  ///< of which so many are promised already.
+};
+
+struct Kvm {
+  bool usable = false;
+  std::string reason{};  ///< Why not.
+  std::string cure{};    ///< What would make it so.
+};
+
+struct HostFacts {
+  std::string architecture;  ///< "x86_64", as uname says.
+  std::uint64_t cpus = 1;    ///< Online.
+  std::uint64_t memory_mib = 0;
+  Kvm kvm;
+  std::vector<std::uint64_t> numa_nodes;
+  std::uint64_t default_huge_page_kib = 0;  ///< 0: no huge pages on this kernel.
+  std::vector<HugePagePool> huge_pages;
+  std::string machine_id;
+  std::vector<std::string> bridges;  ///< Network interfaces that are bridges.
+  bool vhost_net = false;
+};
+
+/// Reads them from /proc, /sys, /dev and /etc/machine-id. What is not there is
+/// left at its default: a container without sysfs can still run TCG guests.
+[[nodiscard]] HostFacts read_facts(const Root& root);
+
+/// Whether KVM can really run guests here: the device opens, speaks version 12
+/// of its interface, and on x86 the CPU has VMX or SVM (Documentation/virt/kvm/api.rst).
+[[nodiscard]] Kvm read_kvm(const Root& root, const std::string& architecture);
+
+/// "0-3,8" as the kernel writes sets of CPUs and nodes.
+[[nodiscard]] std::vector<std::uint64_t> parse_cpu_list(std::string_view text);
+
+}  // namespace hv::host

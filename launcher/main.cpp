@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/base/text.h"
+#include "launcher/commands/config.h"
+#include "launcher/commands/output.h"
+
+#include <boost/json/value.hpp>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+
+extern char** environ;  // NOLINT(readability-redundant-declaration): no header of the standard has it.
+
+namespace hv {
+namespace {
+
+using commands::Context;
+using commands::Outcome;
+
+std::map<std::string, std::string, std::less<>> read_environment() {
+  std::map<std::string, std::string, std::less<>> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view line = *entry;
+    if (const auto equals = line.find('='); equals != std::string_view::npos)
+      variables.emplace(line.substr(0, equals), line.substr(equals + 1));
+  }
+  return variables;
+}
+
+Outcome dispatch(Context& context, std::vector<std::string> words) {
+  const auto take_flag = [&](std::string_view flag) {
+    if (words.empty() || words.front() != flag) return false;
+    words.erase(words.begin());
+    return true;
+  };
+  // Global flags may stand before the command as well.
+  for (bool taken = true; taken;) {
+    taken = false;
+    if (take_flag("--user")) context.user = taken = true;
+    if (take_flag("--json")) context.json = taken = true;
+  }
+  if (words.empty() || words.front() == "--help" || words.front() == "help") {
+    commands::print(commands::overview());
+    return {};
+  }
+  if (words.front() == "--version") {
+    commands::print("hvlaunch " HVLAUNCH_VERSION "\n");
+    return {};
+  }
+  const auto all = commands::all_commands();
+  const auto found = std::ranges::find(all, words.front(), &commands::Command::name);
+  if (found == all.end()) {
+    std::vector<std::string_view> names;
+    for (const auto& command : all) names.push_back(command.name);
+    const auto near = nearest(words.front(), names);
+    return commands::failed(
+        {.fault = Fault::usage,
+         .id = "usage",
+         .message = fmt::format("no command '{}'", words.front()),
+         .hint = near.empty() ? "`hvlaunch --help` lists them"
+                              : fmt::format("did you mean `hvlaunch {}`?", near)});
+  }
+  words.erase(words.begin());
+  const auto arguments = commands::parse(*found, words);
+  if (!arguments) return commands::failed(arguments.error());
+  if (arguments->has("help")) {
+    commands::print(commands::help_of(*found));
+    return {};
+  }
+  context.json |= arguments->has("json");
+  context.user |= arguments->has("user");
+  context.paths = context.user || ::geteuid() != 0
+                      ? commands::user_paths(context.environment, ::geteuid())
+                      : commands::system_paths();
+  return found->run(context, *arguments);
+}
+
+int report(const Context& context, const Errors& errors) {
+  if (context.json) commands::print_json(commands::errors_as_json(errors));
+  for (const auto& error : errors)
+    if (!context.json) fmt::print(stderr, "{}\n", describe(error));
+  return static_cast<int>(errors.front().fault);
+}
+
+int run(const std::vector<std::string>& words) {
+  auto root = Root::open("/");
+  if (!root) return report({.root = *Root::open(".")}, {root.error()});
+  Context context{.root = *std::move(root),
+                  .terminal = ::isatty(STDERR_FILENO) == 1,
+                  .environment = read_environment(),
+                  .program = "/proc/self/exe"};
+  const auto outcome = dispatch(context, words);
+  const int status = outcome ? 0 : report(context, outcome.error());
+  if (std::fflush(stdout) == 0) return status;
+  return status != 0 ? status : static_cast<int>(Fault::failed);  // A full disk, a closed pipe.
+}
+
+}  // namespace
+}  // namespace hv
+
+int main(int argc, char** argv) try {
+  return hv::run({argv + std::min(argc, 1), argv + argc});
+} catch (const std::exception& bug) {
+  fmt::print(stderr, "hvlaunch: internal error: {}\n", bug.what());
+  return 70;  // EX_SOFTWARE
+}

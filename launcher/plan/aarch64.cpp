@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/emit.h"
+
+namespace hv::plan {
+
+/// virt: PCI Express, a PL011 serial port, the host's own interrupt controller with KVM.
+void emit_aarch64(const Machine& machine, CommandLine& line) {
+  // QEMU's default, GICv2, takes no more than eight vCPUs.
+  const std::string_view gic = machine.kvm() ? "host" : "3";
+  // Pointer authentication by the architected algorithm costs TCG half its speed.
+  const bool emulated = machine.cpu_model.value == "max" && !machine.kvm();
+
+  emit_identity(machine, line);
+  emit_machine(machine, Props().set("gic-version", gic), line);
+  emit_accelerator(machine, line);
+  emit_cpus(machine, emulated ? "pauth-impdef=on" : "", line);
+  emit_memory(machine, line);
+  emit_flash(machine, line);
+  emit_kernel(machine, line);
+  emit_monitors(machine, line);
+  emit_clock(machine, line);
+  emit_console(machine, SerialPort::board, line);
+  emit_devices(machine, {.display = "virtio-gpu-pci", .tpm = "tpm-tis-device"}, line);
+  emit_extra(machine, line);
+}
+
+}  // namespace hv::plan

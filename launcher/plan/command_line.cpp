@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/command_line.h"
+
+namespace hv::plan {
+
+std::string Props::escape(std::string_view value) {
+  std::string escaped;
+  for (const char c : value) {
+    escaped += c;
+    if (c == ',') escaped += ',';
+  }
+  return escaped;
+}
+
+void CommandLine::add(std::string_view option, std::string_view value, Cause cause) {
+  arguments_.push_back(
+      {.option = std::string(option), .value = std::string(value), .cause = std::move(cause)});
+}
+
+void CommandLine::add(std::string_view option, Props value, Cause cause) {
+  add(option, std::move(value).take(), std::move(cause));
+}
+
+void CommandLine::add(std::string_view option, const boost::json::object& value, Cause cause) {
+  add(option, boost::json::serialize(value), std::move(cause));
+}
+
+int CommandLine::pass(Handle handle, std::string path, Cause cause) {
+  constexpr int first = 3;  // After the standard streams.
+  const int number = first + static_cast<int>(descriptors_.size());
+  descriptors_.push_back(
+      {.number = number, .handle = handle, .path = std::move(path), .cause = std::move(cause)});
+  return number;
+}
+
+}  // namespace hv::plan

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+//
+// QEMU's command line as data. Each argument knows what put it there, so that
+// `plan` and `explain` can say so.
+#pragma once
+
+#include "launcher/plan/plan.h"
+
+#include <boost/json.hpp>
+
+namespace hv::plan {
+
+/// The value of an option without JSON form: "gic-version=3,accel=tcg". Commas
+/// in values are doubled here and nowhere else (QEMU's util/keyval.c).
+class Props {
+ public:
+  Props() = default;
+  explicit Props(std::string_view type) : text_(escape(type)) {}
+
+  template <class T>
+  Props&& set(std::string_view key, const T& value) && {
+    if (!text_.empty()) text_ += ',';
+    text_ += fmt::format("{}={}", key, escape(fmt::format("{}", value)));
+    return std::move(*this);
+  }
+
+  template <class T>
+  Props&& set_if(bool wanted, std::string_view key, const T& value) && {
+    return wanted ? std::move(*this).set(key, value) : std::move(*this);
+  }
+
+  [[nodiscard]] std::string take() && { return std::move(text_); }
+
+ private:
+  static std::string escape(std::string_view value);
+
+  std::string text_;
+};
+
+class CommandLine {
+ public:
+  /// An option without a value, or with one that QEMU takes as it is.
+  void add(std::string_view option, std::string_view value, Cause cause);
+  void add(std::string_view option, Props value, Cause cause);
+
+  /// An option in JSON form, in which no comma can become an option.
+  void add(std::string_view option, const boost::json::object& value, Cause cause);
+
+  /// A descriptor for QEMU; returns the number that arguments name it by.
+  int pass(Handle handle, std::string path, Cause cause);
+
+  [[nodiscard]] std::vector<Argument>& arguments() { return arguments_; }
+  [[nodiscard]] std::vector<Descriptor>& descriptors() { return descriptors_; }
+
+ private:
+  std::vector<Argument> arguments_;
+  std::vector<Descriptor> descriptors_;
+};
+
+}  // namespace hv::plan

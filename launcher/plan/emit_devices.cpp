@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/emit.h"
+#include "launcher/plan/pcie.h"
+#include "launcher/plan/resolver.h"
+
+namespace hv::plan {
+namespace {
+
+namespace json = boost::json;
+using profiles::ConsoleKind;
+using profiles::DisplayKind;
+
+bool has_screen(const Machine& machine) {
+  return machine.display.value != DisplayKind::none;
+}
+
+bool is_windows(const Machine& machine) {
+  return machine.profile.os.value.contains("win");
+}
+
+/// A chardev on a socket that hvlaunch binds and QEMU inherits.
+void add_socket(std::string_view id, std::string path, const Cause& cause, CommandLine& line) {
+  const auto fd = line.pass(Handle::listener, std::move(path), cause);
+  line.add("-chardev",
+           Props("socket").set("id", id).set("fd", fd).set("server", "on").set("wait", "off"),
+           cause);
+}
+
+void emit_channels(const Machine& machine, CommandLine& line) {
+  const Cause bus{.rule = "channels", .why = "the bus of the channels into the guest"};
+  line.add("-device", on_root_bus("virtio-serial-pci", "channels", slot::serial), bus);
+  if (machine.profile.console.value == ConsoleKind::virtio)
+    line.add("-device",
+             json::object{{"driver", "virtconsole"}, {"bus", "channels.0"}, {"nr", 0},
+                          {"id", "hvc0"}, {"chardev", "console"}},
+             {.pointer = machine.profile.console.pointer, .why = "the console, hvc0 in the guest"});
+
+  const Cause agent{.rule = "guest-agent",
+                    .why = "a clean shutdown asks the guest agent first, if it runs"};
+  add_socket("agent", machine.run_file("agent.sock"), agent, line);
+  line.add("-device",
+           json::object{{"driver", "virtserialport"}, {"bus", "channels.0"}, {"nr", 1},
+                        {"id", "agent-port"}, {"chardev", "agent"},
+                        {"name", "org.qemu.guest_agent.0"}},
+           agent);
+
+  if (machine.display.value != DisplayKind::spice) return;
+  const Cause spice{.rule = "spice-agent", .why = "clipboard and screen size follow the viewer"};
+  line.add("-chardev", Props("spicevmc").set("id", "spice-agent").set("name", "vdagent"), spice);
+  line.add("-device",
+           json::object{{"driver", "virtserialport"}, {"bus", "channels.0"}, {"nr", 2},
+                        {"id", "spice-port"}, {"chardev", "spice-agent"},
+                        {"name", "com.redhat.spice.0"}},
+           spice);
+}
+
+void emit_input(const Machine& machine, const DeviceChoice& choice, CommandLine& line) {
+  if (!has_screen(machine)) return;
+  const Cause cause{.rule = "input", .why = "a screen needs a pointer that follows the viewer's"};
+  line.add("-device", on_root_bus("qemu-xhci", "usb", slot::usb), cause);
+  line.add("-device", json::object{{"driver", "usb-tablet"}, {"id", "tablet"}, {"bus", "usb.0"}},
+           cause);
+  if (choice.keyboard_on_usb)
+    line.add("-device", json::object{{"driver", "usb-kbd"}, {"id", "keyboard"}, {"bus", "usb.0"}},
+             {.rule = "input", .why = "this machine has no keyboard port"});
+}
+
+void emit_sound(const Machine& machine, CommandLine& line) {
+  const auto& model = machine.profile.audio_model;
+  if (model.value.empty()) return;
+  const bool spice = machine.display.value == DisplayKind::spice;
+  const Cause cause{.pointer = model.pointer, .why = "the guest's sound device"};
+  line.add("-audiodev", json::object{{"driver", spice ? "spice" : "none"}, {"id", "audio"}}, cause);
+  if (model.value == "ich9") {
+    line.add("-device", on_root_bus("ich9-intel-hda", "sound", slot::sound), cause);
+    line.add("-device",
+             json::object{{"driver", "hda-duplex"}, {"id", "codec"}, {"bus", "sound.0"},
+                          {"audiodev", "audio"}},
+             cause);
+    return;
+  }
+  auto device =
+      on_root_bus(model.value == "virtio" ? "virtio-sound-pci" : "AC97", "sound", slot::sound);
+  device["audiodev"] = "audio";
+  line.add("-device", device, cause);
+}
+
+void emit_tpm(const Machine& machine, const DeviceChoice& choice, CommandLine& line) {
+  const auto& tpm = machine.profile.tpm;
+  if (!tpm.value) return;
+  const Cause cause{.pointer = tpm.pointer, .why = "a TPM 2.0, emulated by swtpm"};
+  line.add("-chardev", Props("socket").set("id", "tpm").set("path", machine.run_file("tpm.sock")),
+           cause);
+  line.add("-tpmdev", Props("emulator").set("id", "tpm0").set("chardev", "tpm"), cause);
+  line.add("-device", json::object{{"driver", choice.tpm}, {"tpmdev", "tpm0"}}, cause);
+}
+
+void emit_shared_memory(const Machine& machine, CommandLine& line) {
+  const auto& [enable, size_mib] = machine.profile.looking_glass;
+  if (!enable.value) return;
+  const Cause cause{.pointer = enable.pointer, .why = "shared memory for Looking Glass"};
+  line.add("-object",
+           json::object{{"qom-type", "memory-backend-file"},
+                        {"id", "looking-glass"},
+                        {"share", true},
+                        {"mem-path", "/dev/shm/looking-glass"},
+                        {"size", size_mib.value << 20U}},
+           cause);
+  auto device = on_root_bus("ivshmem-plain", "shared-memory", slot::shared_memory);
+  device["memdev"] = "looking-glass";
+  line.add("-device", device, cause);
+}
+
+void emit_small_devices(const Machine& machine, CommandLine& line) {
+  line.add("-device", on_root_bus("virtio-rng-pci", "random", slot::random),
+           {.rule = "entropy", .why = "a guest without random numbers waits at boot"});
+  if (machine.profile.memory_balloon.value)
+    line.add("-device", on_root_bus("virtio-balloon-pci", "balloon", slot::balloon),
+             cause_of(machine.profile.memory_balloon, "balloon",
+                      "the guest can give memory back"));
+  if (machine.qemu->has_type("pvpanic-pci") && !is_windows(machine))
+    line.add("-device", on_root_bus("pvpanic-pci", "panic", slot::panic),
+             {.rule = "cause-of-death", .why = "the guest tells us when its kernel panics"});
+}
+
+}  // namespace
+
+void emit_console(const Machine& machine, SerialPort port, CommandLine& line) {
+  const auto& console = machine.profile.console;
+  if (console.value == ConsoleKind::none) return;
+  const auto cause = cause_of(console, "console", "the guest's console, for `hvlaunch console`");
+  add_socket("console", machine.run_file("serial.sock"), cause, line);
+  if (console.value != ConsoleKind::serial) return;
+  if (port == SerialPort::board)
+    line.add("-serial", std::string_view("chardev:console"), cause);
+  else
+    line.add("-device",
+             json::object{{"driver", "isa-serial"}, {"id", "serial"}, {"chardev", "console"}},
+             cause);
+}
+
+void emit_display(const Machine& machine, const DeviceChoice& choice, CommandLine& line) {
+  line.add("-display", std::string_view("none"),
+           {.rule = "no-window", .why = "QEMU opens no window of its own"});
+  if (!has_screen(machine)) return;
+  const auto& profile = machine.profile;
+  const auto heads = std::max(profile.video_heads.value, profile.display.heads.value);
+  auto device = on_root_bus(choice.display, "screen", slot::display);
+  if (heads > 1) device["max_outputs"] = heads;
+  line.add("-device", device, cause_of(profile.video_heads, "screen", "the guest's screen"));
+  if (machine.display.value == DisplayKind::spice)
+    line.add("-spice",
+             Props()
+                 .set("unix", "on")
+                 .set("addr", machine.run_file("spice.sock"))
+                 .set("disable-ticketing", "on"),
+             machine.display.cause);
+  else
+    line.add("-vnc", Props("unix:" + machine.run_file("vnc.sock")), machine.display.cause);
+}
+
+void emit_devices(const Machine& machine, const DeviceChoice& choice, CommandLine& line) {
+  emit_display(machine, choice, line);
+  emit_disks(machine, choice, line);
+  emit_network(machine, line);
+  for (unsigned port = 0; port < spare_ports; ++port)
+    (void)add_root_port(slot::spare, port, line);
+  emit_channels(machine, line);
+  emit_input(machine, choice, line);
+  emit_sound(machine, line);
+  emit_tpm(machine, choice, line);
+  emit_shared_memory(machine, line);
+  emit_small_devices(machine, line);
+}
+
+}  // namespace hv::plan

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+//
+// The VM to build: every reference resolved, every conflict settled. What
+// emits arguments reads this and decides nothing more.
+#pragma once
+
+#include "launcher/base/paths.h"
+#include "launcher/host/facts.h"
+#include "launcher/plan/plan.h"
+#include "launcher/qemu/capabilities.h"
+#include "launcher/qemu/firmware.h"
+#include "profiles/profile.h"
+
+#include <optional>
+
+namespace hv::plan {
+
+/// A value that was decided, and why so.
+template <class T>
+struct Choice {
+  T value{};
+  Cause cause{};
+};
+
+struct Cpus {
+  std::uint64_t count = 1;
+  std::uint64_t sockets = 1;
+  std::uint64_t dies = 1;
+  std::uint64_t cores = 1;
+  std::uint64_t threads = 1;
+};
+
+struct Flash {
+  std::string code;
+  std::string code_format = "raw";
+  std::string vars;           ///< The guest's own variable store.
+  std::string vars_template;  ///< What it starts as.
+  std::string vars_format = "raw";
+  bool smm = false;  ///< Secure boot on x86: only SMM may write the store.
+};
+
+struct Machine {
+  profiles::Profile profile;
+  const qemu::Capabilities* qemu = nullptr;
+  Paths paths;
+
+  Choice<std::string> accelerator;  ///< "kvm" or "tcg".
+  Choice<std::string> type;         ///< Versioned where QEMU versions it: "pc-q35-7.2".
+  Choice<std::string> cpu_model;
+  Choice<Cpus> cpus;
+  Choice<std::uint64_t> memory_mib;
+  std::uint64_t huge_page_kib = 0;  ///< RAM from huge pages of this size; 0: ordinary pages.
+  Choice<std::string> uuid;
+  Choice<std::string> mac;
+  Choice<std::string> bridge;  ///< Empty: no tap.
+  std::optional<Choice<Flash>> flash;
+  std::string kernel;  ///< Full paths; empty: none.
+  std::string initrd;
+  std::string disk;  ///< The disk image; empty: none.
+  std::string disk_base;
+  std::string disk_base_format;  ///< "raw" or "qcow2".
+  std::string iso;
+  std::string seed;  ///< The cloud-init seed image; empty: none.
+  Choice<profiles::DisplayKind> display;
+  std::vector<Warning> warnings;
+
+  [[nodiscard]] bool kvm() const { return accelerator.value == "kvm"; }
+  [[nodiscard]] std::string run_file(std::string_view name) const {
+    return paths.run_of(profile.name.value) + "/" + std::string(name);
+  }
+};
+
+/// The suite's configuration, as far as a plan depends on it.
+struct Config {
+  struct Zone {
+    std::string name;
+    std::string bridge;
+    bool allow_hostdev = false;
+  };
+  std::vector<Zone> zones;
+  std::string default_bridge = "br0";
+};
+
+/// All that a plan follows from. The same inputs give the same plan.
+struct Inputs {
+  const profiles::Profile& profile;
+  const qemu::Capabilities& qemu;
+  const qemu::FirmwareSet& firmware;
+  const host::HostFacts& host;
+  const Paths& paths;
+  const Config& config;
+  const Record& record;
+  std::string base_format = "qcow2";  ///< What the disk's base image is, if there is one.
+};
+
+/// Settles what the profile leaves open. Reports all that this QEMU or this
+/// host cannot give, at once. Pure.
+[[nodiscard]] std::expected<Machine, Errors> resolve(const Inputs& inputs);
+
+/// The plan for a machine. Pure; cannot fail.
+[[nodiscard]] Plan make_plan(const Machine& machine);
+
+}  // namespace hv::plan

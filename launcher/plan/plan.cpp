@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/plan.h"
+
+#include "launcher/base/overloaded.h"
+#include "launcher/plan/emit.h"
+#include "launcher/plan/resolver.h"
+
+namespace hv::plan {
+namespace {
+
+Emit emit_for(profiles::Arch arch) {
+  switch (arch) {
+    case profiles::Arch::x86_64: return emit_x86_64;
+    case profiles::Arch::aarch64: return emit_aarch64;
+    case profiles::Arch::riscv64: return emit_riscv64;
+    case profiles::Arch::loongarch64: return emit_loongarch64;
+  }
+  std::unreachable();
+}
+
+/// What has to be there before QEMU starts, in order.
+std::vector<Step> steps_for(const Machine& machine) {
+  const auto& profile = machine.profile;
+  const auto& disk = profile.disk;
+  std::vector<Step> steps;
+  if (!machine.disk.empty())
+    steps.push_back({MakeDisk{.path = machine.disk,
+                              .format = disk.format.value,
+                              .size_gib = disk.size_gib.value,
+                              .base = machine.disk_base,
+                              .base_format = machine.disk_base_format},
+                     cause_of(disk.size_gib, "disk", "the guest's disk, made at its first start")});
+  if (machine.flash && !machine.flash->value.vars.empty())
+    steps.push_back({CopyFile{.from = machine.flash->value.vars_template,
+                              .to = machine.flash->value.vars},
+                     machine.flash->cause});
+  const auto& cloud_init = profile.cloud_init;
+  if (!cloud_init.user_data.value.empty() && cloud_init.seed_iso.value.empty())
+    steps.push_back({MakeSeed{.path = machine.seed,
+                              .user_data = cloud_init.user_data.value,
+                              .meta_data = cloud_init.meta_data.value,
+                              .network_config = cloud_init.network_config.value,
+                              .instance = profile.name.value},
+                     {.pointer = cloud_init.user_data.pointer, .why = "from the cloud-init files"}});
+  if (profile.tpm.value)
+    steps.push_back(
+        {StartTpm{.state_directory = fmt::format("{}/tpm/{}", machine.paths.state,
+                                                 profile.name.value),
+                  .socket = machine.run_file("tpm.sock")},
+         {.pointer = profile.tpm.pointer, .why = "the TPM emulator; it ends with QEMU"}});
+  return steps;
+}
+
+std::vector<NeededFile> files_of(const Machine& machine) {
+  const auto& profile = machine.profile;
+  std::vector<NeededFile> files;
+  const auto need = [&](const std::string& path, const Cause& cause) {
+    if (!path.empty()) files.push_back({path, cause});
+  };
+  need(machine.kernel, {.pointer = profile.kernel.pointer, .why = "the kernel"});
+  need(machine.initrd, {.pointer = profile.initrd.pointer, .why = "the initial RAM disk"});
+  need(machine.iso, {.pointer = profile.iso.pointer, .why = "the CD-ROM image"});
+  need(machine.disk_base, {.pointer = profile.disk.base_image.pointer, .why = "the base image"});
+  if (machine.flash) {
+    need(machine.flash->value.code, machine.flash->cause);
+    need(machine.flash->value.vars_template, machine.flash->cause);
+  }
+  const auto& [seed_iso, user_data, meta_data, network_config] = profile.cloud_init;
+  if (seed_iso.given()) need(machine.seed, {.pointer = seed_iso.pointer, .why = "the seed"});
+  for (const auto* const file : {&user_data, &meta_data, &network_config})
+    need(file->value, {.pointer = file->pointer, .why = "cloud-init reads it"});
+  return files;
+}
+
+std::vector<DiskSummary> disks_of(const Machine& machine) {
+  std::vector<DiskSummary> disks;
+  if (!machine.disk.empty()) disks.push_back({.node = "disk0", .path = machine.disk});
+  if (!machine.seed.empty())
+    disks.push_back({.node = "seed", .path = machine.seed, .writable = false});
+  if (!machine.iso.empty())
+    disks.push_back({.node = "cdrom", .path = machine.iso, .writable = false});
+  return disks;
+}
+
+std::vector<NicSummary> nics_of(const Machine& machine) {
+  if (machine.profile.network.mode.value == profiles::NetworkMode::none) return {};
+  const auto& bridge = machine.bridge.value;
+  return {{.kind = bridge.empty() ? "user" : "bridge " + bridge, .mac = machine.mac.value}};
+}
+
+std::string display_of(const Machine& machine) {
+  switch (machine.display.value) {
+    case profiles::DisplayKind::none: return "";
+    case profiles::DisplayKind::spice: return "spice+unix://" + machine.run_file("spice.sock");
+    case profiles::DisplayKind::vnc: return "vnc+unix://" + machine.run_file("vnc.sock");
+  }
+  std::unreachable();
+}
+
+}  // namespace
+
+Plan make_plan(const Machine& machine) {
+  CommandLine line;
+  emit_for(machine.profile.arch.value)(machine, line);
+  const auto& profile = machine.profile;
+  return {.vm = profile.name.value,
+          .architecture = std::string(to_string(profile.arch.value)),
+          .binary = machine.qemu->binary,
+          .qemu_version = machine.qemu->version,
+          .accelerator = machine.accelerator.value,
+          .uuid = machine.uuid.value,
+          .vcpus = machine.cpus.value.count,
+          .memory_mib = machine.memory_mib.value,
+          .arguments = std::move(line.arguments()),
+          .descriptors = std::move(line.descriptors()),
+          .files = files_of(machine),
+          .steps = steps_for(machine),
+          .disks = disks_of(machine),
+          .nics = nics_of(machine),
+          .display = display_of(machine),
+          .console = profile.console.value != profiles::ConsoleKind::none,
+          .watch = profile.watch.value,
+          .shutdown = profile.shutdown,
+          .record = {.machine = machine.type.value},
+          .warnings = machine.warnings};
+}
+
+std::vector<std::string> argv_of(const Plan& plan) {
+  std::vector<std::string> argv = {plan.binary};
+  for (const auto& [option, value, cause] : plan.arguments) {
+    argv.push_back(option);
+    if (!value.empty()) argv.push_back(value);
+  }
+  return argv;
+}
+
+std::string describe(const Action& action) {
+  return std::visit(
+      Overloaded{
+          [](const MakeDisk& disk) {
+            auto text = fmt::format("make disk {} ({}, {} GiB", disk.path,
+                                    profiles::to_string(disk.format), disk.size_gib);
+            if (!disk.base.empty()) text += ", overlay of " + disk.base;
+            return text + ") unless it is there";
+          },
+          [](const CopyFile& copy) {
+            return fmt::format("copy {} to {} unless it is there", copy.from, copy.to);
+          },
+          [](const MakeSeed& seed) {
+            return fmt::format("make cloud-init seed {} from {}", seed.path, seed.user_data);
+          },
+          [](const StartTpm& tpm) {
+            return fmt::format("start swtpm on {} with its state in {}", tpm.socket,
+                               tpm.state_directory);
+          },
+      },
+      action);
+}
+
+std::string describe_undo(const Action& action) {
+  return std::visit(
+      Overloaded{
+          [](const MakeDisk&) { return "kept, it is the guest's; a half-made image is removed"; },
+          [](const CopyFile&) { return "kept, it is the guest's"; },
+          [](const MakeSeed&) { return "kept; made afresh at each start"; },
+          [](const StartTpm&) { return "ended"; },
+      },
+      action);
+}
+
+}  // namespace hv::plan

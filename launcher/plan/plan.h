@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+//
+// What a start will do, as plain data: QEMU's arguments, the descriptors it
+// gets, and the changes to the host, in order. `hvlaunch plan` prints the very
+// object that `hvlaunch start` carries out.
+#pragma once
+
+#include "profiles/profile.h"
+
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace hv::plan {
+
+/// Why something is in a plan: the profile asked for it, or a rule of ours did.
+struct Cause {
+  std::string pointer{};  ///< JSON pointer into the profile; empty: a rule.
+  std::string rule{};     ///< Name of the rule: "pcie-layout".
+  std::string why{};      ///< One sentence for people.
+
+  /// "/memory_mb" or "rule pcie-layout".
+  [[nodiscard]] std::string origin() const { return pointer.empty() ? "rule " + rule : pointer; }
+};
+
+/// One option of QEMU's command line.
+struct Argument {
+  std::string option;
+  std::string value;  ///< Empty for an option without a value.
+  Cause cause;
+};
+
+/// What a descriptor that QEMU inherits is.
+enum class Handle : std::uint8_t {
+  lock,      ///< The VM's lock: held for as long as QEMU lives.
+  listener,  ///< A UNIX socket that listens at `path`.
+  tap,       ///< A tap device in bridge `path`.
+  vhost_net  ///< /dev/vhost-net.
+};
+
+struct Descriptor {
+  int number = -1;
+  Handle handle = Handle::lock;
+  std::string path{};
+  Cause cause{};
+};
+
+/// Makes a disk image if there is none.
+struct MakeDisk {
+  std::string path;
+  profiles::DiskFormat format = profiles::DiskFormat::qcow2;
+  std::uint64_t size_gib = 0;
+  std::string base{};  ///< The new image is a copy-on-write overlay of this one.
+  std::string base_format{};
+};
+
+/// Copies a file if `to` is not there yet: a variable store from its template.
+struct CopyFile {
+  std::string from;
+  std::string to;
+};
+
+/// Makes a NoCloud seed from the user's cloud-init files.
+struct MakeSeed {
+  std::string path;
+  std::string user_data;
+  std::string meta_data;       ///< Empty: made from the VM's name.
+  std::string network_config;  ///< Empty: none.
+  std::string instance;        ///< The VM's name.
+};
+
+/// Starts a TPM emulator, which ends with QEMU.
+struct StartTpm {
+  std::string state_directory;
+  std::string socket;
+};
+
+using Action = std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm>;
+
+struct Step {
+  Action action;
+  Cause cause;
+};
+
+/// A disk as `status` shows it and as claims compare it.
+struct DiskSummary {
+  std::string node;  ///< QEMU's block node name.
+  std::string path;
+  bool writable = true;
+};
+
+/// A file that the guest needs and that hvlaunch does not make.
+struct NeededFile {
+  std::string path;
+  Cause cause;
+};
+
+struct NicSummary {
+  std::string kind;  ///< "user" or "bridge br0".
+  std::string mac;
+};
+
+struct Warning {
+  std::string id;
+  std::string message;
+};
+
+/// The machine and CPU model that a VM got at its first start: a newer QEMU
+/// must not change a guest's hardware.
+struct Record {
+  std::string machine{};
+};
+
+struct Plan {
+  std::string vm;
+  std::string architecture;
+  std::string binary;
+  std::string qemu_version;
+  std::string accelerator;  ///< "kvm" or "tcg".
+  std::string uuid;
+  std::uint64_t vcpus = 0;
+  std::uint64_t memory_mib = 0;
+  std::vector<Argument> arguments;
+  std::vector<Descriptor> descriptors;
+  std::vector<NeededFile> files;
+  std::vector<Step> steps;
+  std::vector<DiskSummary> disks;
+  std::vector<NicSummary> nics;
+  std::string display;  ///< URI of the display; empty: none.
+  bool console = false;
+  bool watch = true;
+  profiles::Shutdown shutdown;
+  Record record;
+  std::vector<Warning> warnings;
+};
+
+/// The whole argument vector, the binary first.
+[[nodiscard]] std::vector<std::string> argv_of(const Plan& plan);
+
+/// One line: "make disk … (qcow2, 20 GiB)".
+[[nodiscard]] std::string describe(const Action& action);
+
+/// What takes the step back: "remove it if the start fails", "kept: …".
+[[nodiscard]] std::string describe_undo(const Action& action);
+
+}  // namespace hv::plan

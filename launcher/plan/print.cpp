@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/print.h"
+
+#include "launcher/base/text.h"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace hv::plan {
+namespace {
+
+namespace json = boost::json;
+
+std::string as_typed(const Argument& argument) {
+  return argument.value.empty() ? shell_quote(argument.option)
+                                : argument.option + " " + shell_quote(argument.value);
+}
+
+std::string_view word(Handle handle) {
+  switch (handle) {
+    case Handle::lock: return "the lock";
+    case Handle::listener: return "listening on";
+    case Handle::tap: return "a tap in bridge";
+    case Handle::vhost_net: return "open";
+  }
+  std::unreachable();
+}
+
+json::object cause_json(const Cause& cause) {
+  json::object object;
+  if (!cause.pointer.empty()) object["pointer"] = cause.pointer;
+  if (!cause.rule.empty()) object["rule"] = cause.rule;
+  object["why"] = cause.why;
+  return object;
+}
+
+json::object argument_json(const Argument& argument) {
+  json::object object = {{"option", argument.option}};
+  if (!argument.value.empty()) object["value"] = argument.value;
+  for (const auto& member : cause_json(argument.cause)) object[member.key()] = member.value();
+  return object;
+}
+
+}  // namespace
+
+std::string as_text(const Plan& plan) {
+  auto text = fmt::format("{}: {} guest, {} vCPU{}, {} MiB, {} by QEMU {}\n\n  {}\n", plan.vm,
+                          plan.architecture, plan.vcpus, plan.vcpus == 1 ? "" : "s",
+                          plan.memory_mib, plan.accelerator, plan.qemu_version,
+                          shell_quote(plan.binary));
+  for (const auto& argument : plan.arguments)
+    text += fmt::format("  {:<76}  # {}\n", as_typed(argument), argument.cause.origin());
+  text += "\ndescriptors that QEMU inherits:\n";
+  for (const auto& [number, handle, path, cause] : plan.descriptors)
+    text += fmt::format("  {:>2}  {} {}\n", number, word(handle), path);
+  text += plan.steps.empty() ? "\nno change to the host beside these\n"
+                             : "\nbefore QEMU starts, in this order:\n";
+  for (std::size_t i = 0; i < plan.steps.size(); ++i)
+    text += fmt::format("  {}. {}\n     undo: {}\n", i + 1, describe(plan.steps[i].action),
+                        describe_undo(plan.steps[i].action));
+  if (!plan.warnings.empty()) text += "\n";
+  for (const auto& [id, message] : plan.warnings)
+    text += fmt::format("warning: {} [{}]\n", message, id);
+  return text;
+}
+
+std::string explained(std::span<const Argument> arguments) {
+  std::string text;
+  for (const auto& argument : arguments)
+    text += fmt::format("{}\n    from {}: {}\n", as_typed(argument), argument.cause.origin(),
+                        argument.cause.why);
+  return text;
+}
+
+json::value as_json(std::span<const Argument> arguments) {
+  json::array list;
+  for (const auto& argument : arguments) list.push_back(argument_json(argument));
+  return list;
+}
+
+json::value as_json(const Plan& plan) {
+  json::array descriptors;
+  for (const auto& [number, handle, path, cause] : plan.descriptors)
+    descriptors.push_back(
+        json::object{{"number", number}, {"what", word(handle)}, {"path", path}});
+  json::array steps;
+  for (const auto& [action, cause] : plan.steps) {
+    auto step = cause_json(cause);
+    step["do"] = describe(action);
+    step["undo"] = describe_undo(action);
+    steps.push_back(std::move(step));
+  }
+  json::array warnings;
+  for (const auto& [id, message] : plan.warnings)
+    warnings.push_back(json::object{{"id", id}, {"message", message}});
+  return json::object{{"vm", plan.vm},
+                      {"architecture", plan.architecture},
+                      {"accelerator", plan.accelerator},
+                      {"binary", plan.binary},
+                      {"qemu", plan.qemu_version},
+                      {"vcpus", plan.vcpus},
+                      {"memory_mib", plan.memory_mib},
+                      {"uuid", plan.uuid},
+                      {"arguments", as_json(std::span(plan.arguments))},
+                      {"descriptors", std::move(descriptors)},
+                      {"steps", std::move(steps)},
+                      {"warnings", std::move(warnings)}};
+}
+
+}  // namespace hv::plan

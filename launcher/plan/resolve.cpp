@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/machine.h"
+#include "launcher/plan/resolver.h"
+
+namespace hv::plan {
+namespace {
+
+/// Fields whose effect comes with later releases. A guest that asks for one
+/// must not start without it.
+void refuse_what_is_not_there_yet(Resolver& in) {
+  const auto refuse = [&](const std::string& pointer, std::string_view what) {
+    in.note({.fault = Fault::missing,
+             .id = "not-supported-yet",
+             .message = fmt::format("this hvlaunch cannot {} yet", what),
+             .origin = {.pointer = pointer},
+             .hint = "take the field out to start the guest without it"});
+  };
+  const auto& profile = in.profile();
+  if (!profile.cpu_pinning.empty()) refuse("/cpu_pinning", "pin vCPUs to host CPUs");
+  if (!profile.host_devices.empty()) refuse("/hostdevs", "pass PCI devices to a guest");
+  for (const auto& [name, wanted] : profile.cpu_features)
+    if (wanted.value) refuse(wanted.pointer, fmt::format("give a guest the CPU feature '{}'", name));
+  for (const auto& [name, wanted] : profile.memory_options)
+    if (wanted.value) refuse(wanted.pointer, fmt::format("give a guest '{}' memory", name));
+}
+
+void resolve_accelerator(Resolver& in, Machine& machine) {
+  const auto& wish = in.profile().accelerator;
+  const auto& kvm = in.host().kvm;
+  const bool native = in.host().architecture == in.qemu().target;
+  if (wish.value == profiles::Accelerator::tcg) {
+    machine.accelerator = {"tcg", {.pointer = wish.pointer, .why = "the profile asks for TCG"}};
+    return;
+  }
+  if (native && kvm.usable && in.qemu().kvm) {
+    machine.accelerator = {
+        "kvm", cause_of(wish, "accelerator-choice", "KVM can run this guest on this host")};
+    return;
+  }
+  const auto reason =
+      !native ? fmt::format("a {} host cannot run {} guests with KVM", in.host().architecture,
+                            in.qemu().target)
+      : !kvm.usable ? kvm.reason
+                    : in.qemu().binary + " was built without KVM";
+  if (wish.value == profiles::Accelerator::kvm) {
+    in.note({.fault = Fault::missing,
+             .id = "no-kvm",
+             .message = "KVM is not to be had: " + reason,
+             .origin = {.pointer = wish.pointer},
+             .hint = kvm.cure});
+  } else if (native) {
+    in.warn("no-kvm", fmt::format("running without KVM, slowly and without isolation: {}{}{}",
+                                  reason, kvm.cure.empty() ? "" : "; ", kvm.cure));
+  }
+  machine.accelerator = {"tcg", {.rule = "accelerator-choice", .why = reason}};
+}
+
+void resolve_memory(Resolver& in, Machine& machine) {
+  const auto& wish = in.profile().memory_mib;
+  machine.memory_mib = {wish.value.value, {.pointer = wish.pointer, .why = "the guest's RAM"}};
+  if (wish.value.automatic) {
+    const auto chosen = std::min(machine.cpus.value.count * 2048, in.host().memory_mib / 2);
+    machine.memory_mib.value = std::max(chosen, wish.value.value);
+    machine.memory_mib.cause.why = "2 GiB a vCPU, at most half of this host's memory";
+  }
+  for (const auto& node : in.profile().numa_nodes)
+    if (std::ranges::find(in.host().numa_nodes, node.value) == in.host().numa_nodes.end())
+      in.note({.fault = Fault::missing,
+               .id = "no-numa-node",
+               .message = fmt::format("this host has no NUMA node {}", node.value),
+               .origin = {.pointer = node.pointer},
+               .hint = "`ls /sys/devices/system/node` lists them"});
+}
+
+void resolve_huge_pages(Resolver& in, Machine& machine) {
+  const auto& wish = in.profile().hugepages;
+  if (!wish.value) return;
+  const auto page_kib = in.host().default_huge_page_kib;
+  const auto note = [&](std::string message, std::string hint) {
+    in.note({.fault = Fault::missing,
+             .id = "no-hugepages",
+             .message = std::move(message),
+             .origin = {.pointer = wish.pointer},
+             .hint = std::move(hint)});
+  };
+  const auto pool =
+      std::ranges::find(in.host().huge_pages, page_kib, &host::HugePagePool::page_kib);
+  if (page_kib == 0 || pool == in.host().huge_pages.end())
+    return note("this kernel has no huge pages", "use a kernel with CONFIG_HUGETLBFS");
+  machine.huge_page_kib = page_kib;
+  const auto memory_kib = machine.memory_mib.value * 1024;
+  if (memory_kib % page_kib != 0)
+    return note(fmt::format("{} MiB is not a whole number of {} KiB pages",
+                            machine.memory_mib.value, page_kib),
+                "choose a multiple for memory_mb");
+  const auto needed = memory_kib / page_kib;
+  const auto available = pool->free - std::min(pool->free, pool->reserved);
+  if (available < needed)
+    note(fmt::format("the guest needs {} huge pages of {} KiB, and {} are free", needed, page_kib,
+                     available),
+         fmt::format("`sysctl vm.nr_hugepages=…` with {} more than now, or vm.nr_hugepages in "
+                     "/etc/sysctl.d",
+                     needed - available));
+}
+
+void resolve_network(Resolver& in, Machine& machine) {
+  const auto& network = in.profile().network;
+  machine.mac = {mac_of(in.seed_for("nic0")),
+                 {.rule = "stable-mac", .why = "derived from this host's id and the VM's name"}};
+  if (network.mode.value != profiles::NetworkMode::bridge) return;
+
+  if (!network.zone.value.empty()) {
+    const auto zone =
+        std::ranges::find(in.config().zones, network.zone.value, &Config::Zone::name);
+    if (zone == in.config().zones.end())
+      return in.note({.fault = Fault::profile,
+                      .id = "unknown-zone",
+                      .message = fmt::format("no network zone '{}' in config.json",
+                                             network.zone.value),
+                      .origin = {.pointer = network.zone.pointer},
+                      .hint = "add it under network_zones, or name a bridge"});
+    machine.bridge = {zone->bridge,
+                      {.pointer = network.zone.pointer, .why = "the zone's bridge in config.json"}};
+  } else if (network.bridge.value == "AUTO_DETECT") {
+    machine.bridge = {in.config().default_bridge,
+                      {.pointer = network.bridge.pointer, .why = "the default bridge"}};
+  } else {
+    machine.bridge = {network.bridge.value, {.pointer = network.bridge.pointer, .why = "as asked"}};
+  }
+
+  if (std::ranges::find(in.host().bridges, machine.bridge.value) == in.host().bridges.end())
+    in.note({.fault = Fault::missing,
+             .id = "no-bridge",
+             .message = fmt::format("this host has no bridge '{}'", machine.bridge.value),
+             .origin = {.pointer = machine.bridge.cause.pointer},
+             .hint = fmt::format("make it: `ip link add {} type bridge && ip link set {} up`",
+                                 machine.bridge.value, machine.bridge.value)});
+  if (network.vhost.value && !in.host().vhost_net)
+    in.note({.fault = Fault::missing,
+             .id = "no-vhost-net",
+             .message = "there is no /dev/vhost-net",
+             .origin = {.pointer = network.vhost.pointer},
+             .hint = "`modprobe vhost_net`, or leave vhost out"});
+}
+
+void resolve_display(Resolver& in, Machine& machine) {
+  const auto& display = in.profile().display;
+  using profiles::DisplayKind;
+  const bool has_spice = in.qemu().has_type("chardev-spicevmc");
+  machine.display = {display.kind.value, cause_of(display.kind, "default-display",
+                                                  "a screen, on a socket that only you can open")};
+  if (display.headless.value)
+    machine.display = {DisplayKind::none, {.pointer = display.headless.pointer, .why = "no screen"}};
+  if (machine.display.value != DisplayKind::spice || has_spice) return;
+  if (!display.kind.given()) {
+    machine.display.value = DisplayKind::vnc;
+    return;
+  }
+  in.note({.fault = Fault::missing,
+           .id = "no-spice",
+           .message = in.qemu().binary + " was built without SPICE",
+           .origin = {.pointer = display.kind.pointer},
+           .hint = "install QEMU's SPICE module (Debian: qemu-system-modules-spice), or use vnc"});
+}
+
+/// QOM types that the wishes need, beyond those that every QEMU has.
+void check_types(Resolver& in, const Machine& machine) {
+  const auto need = [&](std::string_view type, const std::string& pointer) {
+    if (in.qemu().has_type(type)) return;
+    in.note({.fault = Fault::missing,
+             .id = "no-device",
+             .message = fmt::format("{} has no '{}'", in.qemu().binary, type),
+             .origin = {.pointer = pointer},
+             .hint = "a newer QEMU, or one with more devices built in, may have it"});
+  };
+  const auto& profile = in.profile();
+  if (profile.tpm.value)
+    need(profile.arch.value == profiles::Arch::x86_64 ? "tpm-crb" : "tpm-tis-device",
+         profile.tpm.pointer);
+  if (profile.audio_model.value == "virtio") need("virtio-sound-pci", profile.audio_model.pointer);
+  if (profile.audio_model.value == "ac97") need("AC97", profile.audio_model.pointer);
+  if (profile.looking_glass.enable.value)
+    need("ivshmem-plain", profile.looking_glass.enable.pointer);
+  if (machine.display.value != profiles::DisplayKind::none)
+    need("virtio-gpu-pci", machine.display.cause.pointer);
+}
+
+/// Where the guest's files are. Relative ones are below the state directory.
+void resolve_files(Resolver& in, Machine& machine) {
+  const auto& profile = in.profile();
+  const auto& paths = in.paths();
+  const auto& name = profile.name.value;
+  const auto below = [](const std::string& directory, const std::string& path) {
+    return path.empty() || path.starts_with('/') ? path : directory + "/" + path;
+  };
+  machine.kernel = below(paths.state, profile.kernel.value);
+  machine.initrd = below(paths.state, profile.initrd.value);
+  machine.iso = below(paths.isos(), profile.iso.value);
+  machine.disk_base = below(paths.state, profile.disk.base_image.value);
+  machine.disk_base_format = in.base_format();
+  if (profile.disk.size_gib.value != 0)
+    machine.disk =
+        fmt::format("{}/{}.{}", paths.disks(), name, to_string(profile.disk.format.value));
+  if (!profile.cloud_init.seed_iso.value.empty())
+    machine.seed = below(paths.state, profile.cloud_init.seed_iso.value);
+  else if (!profile.cloud_init.user_data.value.empty())
+    machine.seed = fmt::format("{}/seeds/{}.iso", paths.state, name);
+}
+
+}  // namespace
+
+std::expected<Machine, Errors> resolve(const Inputs& inputs) {
+  Resolver in(inputs);
+  Machine machine;
+  machine.profile = inputs.profile;
+  machine.qemu = &inputs.qemu;
+  machine.paths = inputs.paths;
+  refuse_what_is_not_there_yet(in);
+  machine.uuid = in.profile().uuid.given()
+                     ? Choice<std::string>{in.profile().uuid.value,
+                                           {.pointer = "/uuid", .why = "the profile's UUID"}}
+                     : Choice<std::string>{in.seed_for("uuid"),
+                                           {.rule = "stable-uuid",
+                                            .why = "derived from this host's id and the name"}};
+  resolve_accelerator(in, machine);
+  resolve_machine_type(in, machine);
+  resolve_cpus(in, machine);
+  resolve_memory(in, machine);
+  resolve_huge_pages(in, machine);
+  resolve_files(in, machine);
+  resolve_firmware(in, machine);
+  resolve_network(in, machine);
+  resolve_display(in, machine);
+  check_types(in, machine);
+  return in.finish(std::move(machine));
+}
+
+}  // namespace hv::plan

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/base/text.h"
+#include "launcher/plan/resolver.h"
+
+namespace hv::plan {
+namespace {
+
+/// "pc-q35" of "pc-q35-7.2"; a name without a version is its own family.
+std::string_view family_of(std::string_view machine) {
+  const auto dash = machine.rfind('-');
+  const bool versioned = dash != std::string_view::npos && dash + 1 < machine.size() &&
+                         machine[dash + 1] >= '0' && machine[dash + 1] <= '9';
+  return versioned ? machine.substr(0, dash) : machine;
+}
+
+bool is_supported(profiles::Arch arch, std::string_view machine) {
+  return family_of(machine) == (arch == profiles::Arch::x86_64 ? "pc-q35" : "virt");
+}
+
+/// The model that a guest gets without KVM if its profile names none.
+std::string_view emulated_model(profiles::Arch arch) {
+  switch (arch) {
+    case profiles::Arch::x86_64: return "max";
+    case profiles::Arch::aarch64: return "max";  // QEMU's own default is a 32-bit Cortex-A15.
+    case profiles::Arch::riscv64: return "rv64";
+    case profiles::Arch::loongarch64: return "la464";
+  }
+  std::unreachable();
+}
+
+void resolve_cpu_model(Resolver& in, Machine& machine) {
+  const auto& wish = in.profile().cpu_model;
+  if (!wish.given()) {
+    machine.cpu_model = machine.kvm()
+                            ? Choice<std::string>{"host",
+                                                  {.rule = "cpu-model",
+                                                   .why = "with KVM, all that the host's CPU has"}}
+                            : Choice<std::string>{std::string(emulated_model(in.profile().arch.value)),
+                                                  {.rule = "cpu-model",
+                                                   .why = "the most capable model that TCG emulates well"}};
+    return;
+  }
+  machine.cpu_model = {wish.value, {.pointer = wish.pointer, .why = "the profile's CPU model"}};
+  if (wish.value == "host") {
+    if (!machine.kvm())
+      in.note({.fault = Fault::missing,
+               .id = "no-kvm",
+               .message = "the CPU model 'host' needs KVM: " + machine.accelerator.cause.why,
+               .origin = {.pointer = wish.pointer},
+               .hint = "name a model that TCG has, such as 'max'"});
+    return;
+  }
+  if (in.qemu().has_cpu_model(wish.value)) return;
+  const std::vector<std::string_view> models(in.qemu().cpu_models.begin(),
+                                             in.qemu().cpu_models.end());
+  const auto near = nearest(wish.value, models);
+  in.note({.fault = Fault::missing,
+           .id = "no-cpu-model",
+           .message = fmt::format("{} has no CPU model '{}'", in.qemu().binary, wish.value),
+           .origin = {.pointer = wish.pointer},
+           .hint = near.empty() ? "`hvlaunch caps` lists them"
+                                : fmt::format("did you mean '{}'?", near)});
+}
+
+Cpus laid_out(std::uint64_t count, const profiles::Topology& wish) {
+  if (!wish.sockets.given() && !wish.cores.given() && !wish.threads.given() && !wish.dies.given())
+    return {.count = count, .cores = count};
+  return {.count = count,
+          .sockets = wish.sockets.value,
+          .dies = wish.dies.value,
+          .cores = wish.cores.value,
+          .threads = wish.threads.value};
+}
+
+}  // namespace
+
+void resolve_machine_type(Resolver& in, Machine& machine) {
+  const auto arch = in.profile().arch.value;
+  const auto& wish = in.profile().machine;
+  const std::string wanted =
+      wish.given() ? wish.value : (arch == profiles::Arch::x86_64 ? "q35" : "virt");
+  const auto* const found = in.qemu().find_machine(wanted);
+  if (found == nullptr || !is_supported(arch, found->name))
+    return in.note(
+        {.fault = Fault::missing,
+         .id = "no-machine-type",
+         .message = found == nullptr
+                        ? fmt::format("{} has no machine type '{}'", in.qemu().binary, wanted)
+                        : fmt::format("hvlaunch lays out no machine of type '{}'", wanted),
+         .origin = {.pointer = wish.pointer},
+         .hint = "use q35 on x86_64 and virt elsewhere, or one of their versions"});
+
+  const auto& recorded = in.record().machine;
+  const bool by_version = wish.given() && wish.value == found->name;
+  if (recorded.empty() || by_version || family_of(recorded) != family_of(found->name)) {
+    machine.type = {found->name,
+                    cause_of(wish, "machine-type",
+                             "versioned, and kept from the first start on, so that a QEMU "
+                             "upgrade does not change the guest's hardware")};
+  } else if (in.qemu().find_machine(recorded) != nullptr) {
+    machine.type = {recorded,
+                    {.rule = "machine-type", .why = "what the guest has had since its first start"}};
+  } else {
+    in.note({.fault = Fault::missing,
+             .id = "no-machine-type",
+             .message = fmt::format(
+                 "{} has no machine type '{}', which this guest has had since its first start",
+                 in.qemu().binary, recorded),
+             .hint = fmt::format("set \"machine\": \"{}\" to move the guest to new hardware",
+                                 found->name)});
+  }
+  if (found->deprecated)
+    in.warn("deprecated-machine",
+            fmt::format("machine type '{}' will go from QEMU soon", found->name));
+}
+
+void resolve_cpus(Resolver& in, Machine& machine) {
+  const auto& wish = in.profile().cpus;
+  const auto count = wish.value.automatic
+                         ? std::max({in.host().cpus / 4, wish.value.value, std::uint64_t{2}})
+                         : wish.value.value;
+  machine.cpus = {laid_out(count, in.profile().topology),
+                  {.pointer = wish.pointer,
+                   .why = wish.value.automatic ? "a quarter of this host's CPUs, at least two"
+                                               : "the guest's vCPUs"}};
+  if (const auto* const type = in.qemu().find_machine(machine.type.value);
+      type != nullptr && count > type->max_cpus)
+    in.note({.fault = Fault::missing,
+             .id = "too-many-cpus",
+             .message = fmt::format("machine type '{}' takes at most {} vCPUs, not {}", type->name,
+                                    type->max_cpus, count),
+             .origin = {.pointer = wish.pointer}});
+  resolve_cpu_model(in, machine);
+}
+
+}  // namespace hv::plan

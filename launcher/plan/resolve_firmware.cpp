@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/resolver.h"
+
+namespace hv::plan {
+namespace {
+
+using profiles::Arch;
+using profiles::FirmwareKind;
+
+/// What `auto` means: what boots a kernel directly, or else UEFI.
+FirmwareKind kind_of(const profiles::Profile& profile) {
+  if (profile.firmware.kind.value != FirmwareKind::automatic) return profile.firmware.kind.value;
+  if (!profile.firmware.code.value.empty()) return FirmwareKind::uefi;
+  if (profile.kernel.value.empty()) return FirmwareKind::uefi;
+  switch (profile.arch.value) {
+    case Arch::x86_64: return FirmwareKind::bios;
+    case Arch::aarch64:
+    case Arch::riscv64: return FirmwareKind::none;
+    case Arch::loongarch64: return FirmwareKind::uefi;  // Its kernels are EFI programs.
+  }
+  std::unreachable();
+}
+
+/// Older QEMUs' virt machines of RISC-V and LoongArch take no flash images.
+bool takes_flash(const qemu::Capabilities& qemu) {
+  return std::ranges::any_of(qemu.properties, [](const qemu::TypeProperties& type) {
+    return type.type.ends_with("-machine") &&
+           std::ranges::binary_search(type.properties, "pflash0");
+  });
+}
+
+std::string vars_of(const Machine& machine) {
+  return fmt::format("{}/{}_VARS.fd", machine.paths.nvram(), machine.profile.name.value);
+}
+
+}  // namespace
+
+void resolve_firmware(Resolver& in, Machine& machine) {
+  const auto& wish = in.profile().firmware;
+  const auto kind = kind_of(in.profile());
+  if (kind == FirmwareKind::none || kind == FirmwareKind::bios) return;
+
+  if (!takes_flash(in.qemu())) {
+    in.note({.fault = Fault::missing,
+             .id = "no-flash",
+             .message = fmt::format("{} has no flash on its machine for UEFI firmware",
+                                    in.qemu().binary),
+             .origin = {.pointer = wish.kind.pointer},
+             .hint = "use a newer QEMU (8.1 or later for riscv64, 10.0 for loongarch64)"});
+    return;
+  }
+  Cause cause = cause_of(wish.kind, "firmware-choice", "UEFI firmware by QEMU's descriptors");
+  if (!wish.code.value.empty()) {
+    machine.flash = {{.code = wish.code.value,
+                      .vars = wish.vars_template.value.empty() ? "" : vars_of(machine),
+                      .vars_template = wish.vars_template.value,
+                      .smm = wish.secure_boot.value},
+                     {.pointer = wish.code.pointer, .why = "the profile names the image"}};
+    return;
+  }
+  auto chosen = qemu::choose_firmware(in.firmware(), {.architecture = in.qemu().target,
+                                                      .machine = machine.type.value,
+                                                      .secure_boot = wish.secure_boot.value});
+  if (!chosen) {
+    if (machine.type.value.empty()) return;  // Said already.
+    auto error = std::move(chosen).error();
+    error.origin.pointer = wish.kind.pointer;
+    return in.note(std::move(error));
+  }
+  cause.why = fmt::format("{} ({})", chosen->description, chosen->file);
+  machine.flash = {
+      {.code = chosen->code,
+       .code_format = chosen->code_format,
+       .vars = chosen->vars_template.empty() ? "" : vars_of(machine),
+       .vars_template = chosen->vars_template,
+       .vars_format = chosen->vars_format,
+       .smm = chosen->has_feature("requires-smm")},
+      cause};
+}
+
+}  // namespace hv::plan

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/resolver.h"
+
+#include <boost/uuid/name_generator_sha1.hpp>
+#include <boost/uuid/uuid_io.hpp>
+
+namespace hv::plan {
+
+std::string mac_of(const std::string& uuid) {
+  return fmt::format("52:54:00:{}:{}:{}", uuid.substr(0, 2), uuid.substr(2, 2), uuid.substr(4, 2));
+}
+
+std::string Resolver::seed_for(std::string_view purpose) const {
+  const boost::uuids::name_generator_sha1 generate(boost::uuids::ns::oid());
+  return to_string(
+      generate(fmt::format("{}/{}/{}", host().machine_id, profile().name.value, purpose)));
+}
+
+std::expected<Machine, Errors> Resolver::finish(Machine machine) {
+  if (!problems_.empty()) return std::unexpected(std::move(problems_));
+  machine.warnings = std::move(warnings_);
+  return machine;
+}
+
+}  // namespace hv::plan

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// What the parts of resolve() share: the inputs, and the problems found so far.
+#pragma once
+
+#include "launcher/plan/machine.h"
+
+#include <algorithm>
+
+namespace hv::plan {
+
+/// The cause of a value that the profile may have given: its place there, or
+/// the rule that stands in for it.
+template <class T>
+Cause cause_of(const profiles::Sourced<T>& value, std::string rule, std::string why) {
+  if (value.given()) return {.pointer = value.pointer, .why = std::move(why)};
+  return {.rule = std::move(rule), .why = std::move(why)};
+}
+
+/// A locally administered MAC address below QEMU's prefix 52:54:00.
+[[nodiscard]] std::string mac_of(const std::string& uuid);
+
+class Resolver {
+ public:
+  explicit Resolver(const Inputs& inputs) : inputs_(inputs) {}
+
+  [[nodiscard]] const profiles::Profile& profile() const { return inputs_.profile; }
+  [[nodiscard]] const qemu::Capabilities& qemu() const { return inputs_.qemu; }
+  [[nodiscard]] const qemu::FirmwareSet& firmware() const { return inputs_.firmware; }
+  [[nodiscard]] const host::HostFacts& host() const { return inputs_.host; }
+  [[nodiscard]] const Paths& paths() const { return inputs_.paths; }
+  [[nodiscard]] const Config& config() const { return inputs_.config; }
+  [[nodiscard]] const Record& record() const { return inputs_.record; }
+  [[nodiscard]] const std::string& base_format() const { return inputs_.base_format; }
+
+  /// A UUID that is the same at every start of this VM on this host, and
+  /// another for each `purpose` (RFC 9562, version 5).
+  [[nodiscard]] std::string seed_for(std::string_view purpose) const;
+
+  void note(Error error) { problems_.push_back(std::move(error)); }
+  void warn(std::string id, std::string message) {
+    warnings_.push_back({std::move(id), std::move(message)});
+  }
+
+  [[nodiscard]] std::expected<Machine, Errors> finish(Machine machine);
+
+ private:
+  const Inputs& inputs_;
+  Errors problems_;
+  std::vector<Warning> warnings_;
+};
+
+void resolve_machine_type(Resolver& in, Machine& machine);
+void resolve_cpus(Resolver& in, Machine& machine);
+void resolve_firmware(Resolver& in, Machine& machine);
+
+}  // namespace hv::plan

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/emit.h"
+
+namespace hv::plan {
+
+/// q35: PCI Express, an ICH9 with SATA, ISA serial ports, a PS/2 keyboard.
+void emit_x86_64(const Machine& machine, CommandLine& line) {
+  emit_identity(machine, line);
+  emit_machine(machine,
+               Props()
+                   .set("vmport", "off")  // A VMware back door that nothing of ours uses.
+                   .set_if(machine.flash && machine.flash->value.smm, "smm", "on"),
+               line);
+  emit_accelerator(machine, line);
+  emit_cpus(machine, "", line);
+  emit_memory(machine, line);
+  emit_flash(machine, line);
+  emit_kernel(machine, line);
+  emit_monitors(machine, line);
+  emit_clock(machine, line);
+  emit_console(machine, SerialPort::isa, line);
+  emit_devices(machine,
+               {.display = "virtio-vga",
+                .tpm = "tpm-crb",
+                .keyboard_on_usb = false,
+                .sata_built_in = true},
+               line);
+  emit_extra(machine, line);
+}
+
+}  // namespace hv::plan

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+//
+// Stage `cleanup`: the guest has ended; the host becomes what it was before.
+#pragma once
+
+#include "launcher/run/place.h"
+#include "launcher/run/records.h"
+
+#include <string_view>
+
+namespace hv::run {
+
+/// Records why the guest ended, undoes the journal and removes the VM's
+/// directory. `lock` is the VM's: whoever holds it knows that no guest runs.
+[[nodiscard]] Result<> cleanup(const Place& place, UniqueFd lock, LastExit last_exit);
+
+/// Cleans up after a guest that ended while nobody watched. True if there was
+/// something to clean up; false if there was nothing, or the guest runs.
+[[nodiscard]] Result<bool> recover(const Place& place);
+
+/// The same for a caller that holds the lock and starts the VM next: the
+/// directory and the lock stay.
+[[nodiscard]] Result<> clear_leftovers(const Place& place);
+
+/// Says in the VM's directory that hvlaunch is about to end the guest, and by
+/// what, so that whoever cleans up can record it.
+[[nodiscard]] Result<> announce_stop(const Place& place, std::string_view rung);
+
+/// What was announced, as a cause; else `otherwise`.
+[[nodiscard]] LastExit announced_or(const Place& place, LastExit otherwise);
+
+}  // namespace hv::run

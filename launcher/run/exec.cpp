@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/exec.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <array>
+
+namespace hv::run {
+namespace {
+
+Result<UniqueFd> listen_on(const Place& place, const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return std::unexpected(
+        with_hint({.fault = Fault::missing,
+                   .id = "path-too-long",
+                   .message = fmt::format("{} is too long for a socket: at most {} bytes", path,
+                                          sizeof address.sun_path - 1)},
+                  "use a shorter name, or a shorter XDG_RUNTIME_DIR"));
+  path.copy(address.sun_path, path.size());
+  TRY(place.root.remove(path));
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
+      ::listen(fd.get(), 8) < 0)
+    return fail_errno("listen on {}", path);
+  return fd;
+}
+
+/// A tap in `bridge`. It has no life of its own: when QEMU's descriptor is
+/// closed the kernel removes the interface, however QEMU ends.
+Result<UniqueFd> open_tap(const Place& place, const std::string& bridge) {
+  auto tap = TRY(place.root.open_file("/dev/net/tun", O_RDWR | O_NONBLOCK));
+  ifreq request{};
+  std::string_view("hv%d").copy(request.ifr_name, IFNAMSIZ - 1);
+  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  if (::ioctl(tap.get(), TUNSETIFF, &request) < 0) return fail_errno("make a tap");
+  const std::string name = request.ifr_name;
+
+  const UniqueFd control(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  request = {};
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  if (::ioctl(control.get(), SIOCGIFINDEX, &request) < 0) return fail_errno("find tap {}", name);
+  const int index = request.ifr_ifindex;
+  request = {};
+  bridge.copy(request.ifr_name, IFNAMSIZ - 1);
+  request.ifr_ifindex = index;
+  if (::ioctl(control.get(), SIOCBRADDIF, &request) < 0)
+    return fail_errno("put tap {} into bridge {}", name, bridge);
+  request = {};
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  request.ifr_flags = IFF_UP;
+  if (::ioctl(control.get(), SIOCSIFFLAGS, &request) < 0) return fail_errno("bring {} up", name);
+  return tap;
+}
+
+Result<UniqueFd> open_handle(const Place& place, const plan::Descriptor& descriptor, int lock) {
+  switch (descriptor.handle) {
+    case plan::Handle::lock: {
+      UniqueFd fd(::fcntl(lock, F_DUPFD_CLOEXEC, 3));
+      if (!fd) return fail_errno("pass the lock on");
+      return fd;
+    }
+    case plan::Handle::listener: return listen_on(place, descriptor.path);
+    case plan::Handle::tap: return open_tap(place, descriptor.path);
+    case plan::Handle::vhost_net: return place.root.open_file(descriptor.path, O_RDWR);
+  }
+  std::unreachable();
+}
+
+/// Each descriptor under the number that the arguments name it by; all others
+/// are closed at exec.
+Result<> arrange(const Place& place, const plan::Plan& plan, int lock) {
+  constexpr int out_of_the_way = 100;
+  std::vector<std::pair<UniqueFd, int>> passed;
+  for (const auto& descriptor : plan.descriptors) {
+    const auto fd = TRY(open_handle(place, descriptor, lock));
+    passed.emplace_back(::fcntl(fd.get(), F_DUPFD_CLOEXEC, out_of_the_way), descriptor.number);
+    if (!passed.back().first) return fail_errno("pass descriptor {}", descriptor.number);
+  }
+  if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return fail_errno("close descriptors");
+  for (const auto& [fd, number] : passed)
+    if (::dup2(fd.get(), number) < 0) return fail_errno("pass descriptor {}", number);
+  return {};
+}
+
+Result<> redirect_output(const Place& place) {
+  const auto log =
+      TRY(place.root.open_file(place.file("qemu.log"), O_WRONLY | O_CREAT | O_APPEND, 0600,
+                               Links::refuse));
+  const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!nothing || ::dup2(nothing.get(), 0) < 0 || ::dup2(log.get(), 1) < 0 ||
+      ::dup2(log.get(), 2) < 0)
+    return fail_errno("redirect QEMU's output");
+  return {};
+}
+
+/// What a program inherits besides descriptors, as QEMU should find it.
+void reset_process() {
+  (void)::setsid();  // Fails only for a leader of a session, which is as good.
+  ::umask(077);
+  if (::chdir("/") < 0) return;
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int number : {SIGPIPE, SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGCHLD, SIGALRM})
+    ::signal(number, SIG_DFL);
+  // A core of QEMU would hold the guest's memory.
+  constexpr rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+}
+
+}  // namespace
+
+Error become_qemu(const Place& place, const plan::Plan& plan, int lock) {
+  reset_process();
+  if (auto done = redirect_output(place); !done) return std::move(done).error();
+  if (auto done = arrange(place, plan, lock); !done)
+    return in_context(std::move(done).error(), "handing descriptors to QEMU");
+
+  auto arguments = argv_of(plan);
+  std::vector<char*> argv;
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  std::string locale = "LC_ALL=C";
+  std::string path = "PATH=/usr/bin:/bin";
+  std::array<char*, 3> environment = {locale.data(), path.data(), nullptr};
+  ::execve(plan.binary.c_str(), argv.data(), environment.data());
+  return errno_error(errno, "execute " + plan.binary);
+}
+
+}  // namespace hv::run

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+//
+// hvlaunch's own short visits to a guest's control monitor.
+#pragma once
+
+#include "launcher/base/error.h"
+#include "launcher/run/place.h"
+#include "qmp/client.h"
+#include "qmp/commands.h"
+
+#include <chrono>
+
+namespace hv::run {
+
+/// QMP's error as one of ours; QEMU's own words stay.
+[[nodiscard]] Error error_of(const qmp::Error& error, std::string_view doing);
+
+/// Connects, or says that the guest is not running, or does not answer.
+[[nodiscard]] Result<qmp::Client> connect_monitor(
+    const Place& place, std::chrono::milliseconds timeout = std::chrono::seconds(5));
+
+/// One command, with its error as one of ours.
+template <qmp::Command C>
+[[nodiscard]] Result<typename C::Reply> ask(qmp::Client& client, const C& command) {
+  auto reply = client.call(command);
+  if (!reply) return std::unexpected(error_of(reply.error(), C::name));
+  return *std::move(reply);
+}
+
+/// `'web' is not running`.
+[[nodiscard]] Error not_running(const Place& place);
+
+}  // namespace hv::run

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+//
+// Stage `powerdown`: the shutdown ladder, from asking to killing.
+#pragma once
+
+#include "launcher/run/place.h"
+#include "launcher/run/records.h"
+
+#include <chrono>
+#include <functional>
+
+namespace hv::run {
+
+/// What ends a guest, gentlest first.
+enum class Rung : std::uint8_t {
+  agent,  ///< The guest agent's guest-shutdown, if it runs.
+  acpi,   ///< The ACPI power button, twice: Windows takes the first for waking up.
+  quit,   ///< QMP `quit`: the guest is not asked, its disks are flushed.
+  term,   ///< SIGTERM to QEMU, which then does as for `quit`.
+  kill,   ///< SIGKILL to QEMU.
+};
+
+[[nodiscard]] std::string_view to_string(Rung rung);
+
+/// Told before each rung is tried, with the time it has.
+using OnRung = std::function<void(Rung, std::chrono::seconds)>;
+
+/// Climbs the ladder from `first` on until QEMU has ended, and cleans up.
+/// Returns the rung that did it.
+[[nodiscard]] Result<Rung> powerdown(const Place& place, const Ladder& ladder, Rung first,
+                                     const OnRung& on_rung);
+
+}  // namespace hv::run

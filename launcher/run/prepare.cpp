@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/prepare.h"
+
+#include "launcher/base/overloaded.h"
+#include "launcher/run/cleanup.h"
+#include "launcher/run/disk_image.h"
+#include "launcher/run/lock.h"
+#include "launcher/run/program.h"
+#include "launcher/run/records.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <array>
+
+namespace hv::run {
+namespace {
+
+std::string directory_of(const std::string& path) {
+  return path.substr(0, path.rfind('/'));
+}
+
+Result<> copy_file(const Root& root, const plan::CopyFile& copy, Journal& journal) {
+  if (root.exists(copy.to)) return {};
+  TRY(root.make_directories(directory_of(copy.to), 0750));
+  const auto partial = copy.to + ".partial";
+  TRY(journal.record({.kind = Undo::Kind::remove_file, .path = partial}));
+  constexpr std::size_t largest_firmware = std::size_t{256} << 20U;
+  const auto size = TRY(root.status(copy.from)).st_size;
+  const auto image = TRY(root.read_start(
+      copy.from, std::min(largest_firmware, static_cast<std::size_t>(size))));
+  TRY(root.replace(partial, image, 0600));
+  return root.rename(partial, copy.to);
+}
+
+/// A path as mkisofs's -graft-points wants it.
+std::string graft(std::string_view name, std::string_view path) {
+  std::string text = fmt::format("{}=", name);
+  for (const char c : path) {
+    if (c == '=' || c == '\\') text += '\\';
+    text += c;
+  }
+  return text;
+}
+
+Result<> make_seed(const Place& place, const plan::MakeSeed& seed, Journal& journal) {
+  TRY(place.root.make_directories(directory_of(seed.path), 0750));
+  auto meta_data = seed.meta_data;
+  if (meta_data.empty()) {
+    meta_data = place.file("meta-data");
+    TRY(place.root.replace(
+        meta_data,
+        fmt::format("instance-id: {}\nlocal-hostname: {}\n", seed.instance, seed.instance)));
+  }
+  const auto partial = seed.path + ".partial";
+  TRY(journal.record({.kind = Undo::Kind::remove_file, .path = partial}));
+  std::vector<std::string> argv = {"xorriso", "-as",     "mkisofs", "-quiet", "-o",
+                                   partial,   "-V",      "cidata",  "-J",     "-R",
+                                   "-graft-points",      graft("user-data", seed.user_data),
+                                   graft("meta-data", meta_data)};
+  if (!seed.network_config.empty())
+    argv.push_back(graft("network-config", seed.network_config));
+  auto made = run_program(argv, "xorriso");
+  if (made) made = place.root.rename(partial, seed.path);
+  if (!made) (void)place.root.remove(partial);  // The journal has it, should this fail too.
+  return made;
+}
+
+Result<> start_tpm(const Place& place, const plan::StartTpm& tpm, Journal& journal) {
+  TRY(place.root.make_directories(tpm.state_directory, 0700));
+  TRY(journal.record({.kind = Undo::Kind::end_helper, .path = tpm.socket}));
+  return run_program({"swtpm", "socket", "--tpm2", "--tpmstate",
+                      fmt::format("dir={},mode=0600", tpm.state_directory), "--ctrl",
+                      fmt::format("type=unixio,path={},mode=0600", tpm.socket), "--terminate",
+                      "--daemon"},
+                     "swtpm");
+}
+
+/// Tells a swtpm that QEMU never connected to, or left, to end.
+Result<> end_helper(const std::string& path) {
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return {};  // Then it never listened there.
+  path.copy(address.sun_path, path.size());
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
+    if (errno == ENOENT || errno == ECONNREFUSED) return {};  // It has ended.
+    return fail_errno("connect to {}", path);
+  }
+  constexpr std::array<unsigned char, 4> shut_down = {0, 0, 0, 3};  // CMD_SHUTDOWN of swtpm.
+  if (::send(fd.get(), shut_down.data(), shut_down.size(), MSG_NOSIGNAL) < 0)
+    return fail_errno("write to {}", path);
+  std::array<unsigned char, 4> reply{};
+  (void)::recv(fd.get(), reply.data(), reply.size(), 0);  // It may end before it answers.
+  return {};
+}
+
+Result<> apply(const Place& place, const plan::Action& action, Journal& journal) {
+  return std::visit(
+      Overloaded{
+          [&](const plan::MakeDisk& disk) { return make_disk(place.root, disk, journal); },
+          [&](const plan::CopyFile& copy) { return copy_file(place.root, copy, journal); },
+          [&](const plan::MakeSeed& seed) { return make_seed(place, seed, journal); },
+          [&](const plan::StartTpm& tpm) { return start_tpm(place, tpm, journal); },
+      },
+      action);
+}
+
+/// Disks that this plan would write and that running guests have.
+void check_disks(const Place& place, const plan::Plan& plan, Errors& errors) {
+  const auto names = place.root.list(place.paths.runtime);
+  if (!names) return;
+  for (const auto& name : *names) {
+    const Place other{place.root, place.paths, name};
+    if (name == plan.vm || !is_locked(place.root, other.lock())) continue;
+    const auto state = load_state(other);
+    if (!state) continue;
+    for (const auto& theirs : state->disks)
+      for (const auto& ours : plan.disks) {
+        const auto a = place.root.status(theirs.path);
+        const auto b = place.root.status(ours.path);
+        const bool same = a && b && a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+        if (same && (ours.writable || theirs.writable))
+          errors.push_back({.fault = Fault::state,
+                            .id = "disk-in-use",
+                            .message = fmt::format("the running guest '{}' has the disk {}", name,
+                                                   ours.path),
+                            .hint = fmt::format("stop it first: `hvlaunch stop {}`", name)});
+      }
+  }
+}
+
+}  // namespace
+
+Errors check_files(const Place& place, const plan::Plan& plan) {
+  Errors errors;
+  for (const auto& [path, cause] : plan.files) {
+    auto opened = place.root.open_file(path, O_RDONLY | O_NONBLOCK);
+    if (opened) continue;
+    auto error = std::move(opened).error();
+    if (error.os_error == ENOENT) {
+      error.fault = Fault::missing;
+      error.id = "no-file";
+    }
+    error.message = fmt::format("{}: {}", cause.why, error.message);
+    error.origin.pointer = cause.pointer;
+    errors.push_back(std::move(error));
+  }
+  check_disks(place, plan, errors);
+  return errors;
+}
+
+Result<> prepare(const Place& place, const plan::Plan& plan, Journal& journal) {
+  for (const auto& [action, cause] : plan.steps) TRY(apply(place, action, journal));
+  return {};
+}
+
+Result<> undo(const Root& root, const Undo& entry) {
+  switch (entry.kind) {
+    case Undo::Kind::remove_file: return root.remove(entry.path);
+    case Undo::Kind::end_helper: return end_helper(entry.path);
+  }
+  std::unreachable();
+}
+
+Result<UniqueFd> claim(const Place& place) {
+  TRY(place.root.make_directories(place.directory(), 0700));
+  auto lock = TRY(try_lock(place.root, place.lock()));
+  if (!lock) {
+    // Held by the guest, by another start, or for a moment by a cleanup.
+    constexpr std::chrono::milliseconds a_moment{300};
+    const auto state = load_state(place);
+    const auto holder =
+        find_holder(place.root, place.lock(), lock_number, static_cast<pid_t>(state ? state->pid : 0));
+    if (!holder)
+      if (auto later = lock_within(place.root, place.lock(), a_moment)) lock = std::move(*later);
+  }
+  if (!lock)
+    return std::unexpected(
+        with_hint({.fault = Fault::state,
+                   .id = "already-running",
+                   .message = fmt::format("'{}' is running already", place.vm)},
+                  fmt::format("`hvlaunch status {}` shows it", place.vm)));
+  // What an earlier run left that nobody has undone yet.
+  TRY(clear_leftovers(place));
+  return *std::move(lock);
+}
+
+}  // namespace hv::run

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/process.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstring>
+
+namespace hv::run {
+
+std::string describe_ending(const Ending& ending) {
+  if (ending.signal == 0) return fmt::format("ended with status {}", ending.exit_status);
+  return fmt::format("was killed by signal {} ({})", ending.signal, ::strsignal(ending.signal));
+}
+
+Result<> send_signal(const UniqueFd& pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) < 0 && errno != ESRCH)
+    return fail_errno("send signal {}", signal);
+  return {};
+}
+
+bool ends_within(const UniqueFd& pidfd, std::chrono::milliseconds time) {
+  const auto deadline = std::chrono::steady_clock::now() + time;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+    const int ready = ::poll(&ended, 1, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+    if (ready > 0) return true;
+    if (ready == 0 || errno != EINTR) return false;
+  }
+}
+
+std::optional<Ending> ending_of(const UniqueFd& pidfd) {
+  // PIDFD_GET_INFO of <linux/pidfd.h>, which Debian 12's headers do not have.
+  struct Info {
+    std::uint64_t mask;
+    std::uint64_t cgroup;
+    std::array<std::uint32_t, 11> ids;
+    std::int32_t exit_code;
+  };
+  constexpr std::uint64_t wants_exit = 1U << 3U;
+  Info info{.mask = wants_exit, .cgroup = 0, .ids = {}, .exit_code = 0};
+  const bool told = ::ioctl(pidfd.get(), _IOWR(0xFF, 11, Info), &info) == 0 &&
+                    (info.mask & wants_exit) != 0;
+  if (!told) return std::nullopt;
+  if (WIFSIGNALED(info.exit_code)) return Ending{.signal = WTERMSIG(info.exit_code)};
+  return Ending{.exit_status = WEXITSTATUS(info.exit_code)};
+}
+
+Result<Process> Process::adopt(pid_t child) {
+  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+  if (!pidfd) return fail_errno("hold process {}", child);
+  return Process(std::move(pidfd), child);
+}
+
+Process::~Process() {
+  if (!pidfd_) return;
+  (void)send_signal(pidfd_, SIGKILL);  // What can be done has been; wait() reaps it.
+  (void)wait();
+}
+
+bool Process::has_ended_within(std::chrono::milliseconds time) const {
+  return ends_within(pidfd_, time);
+}
+
+Result<Ending> Process::wait() {
+  siginfo_t info{};
+  while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) < 0)
+    if (errno != EINTR) return fail_errno("wait for {}", pid_);
+  pidfd_ = UniqueFd();
+  if (info.si_code == CLD_EXITED) return Ending{.exit_status = info.si_status};
+  return Ending{.signal = info.si_status};
+}
+
+}  // namespace hv::run

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/program.h"
+
+#include "launcher/base/text.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/process/v2/process.hpp>
+#include <boost/process/v2/environment.hpp>
+#include <boost/process/v2/stdio.hpp>
+#include <linux/close_range.h>
+#include <sys/mman.h>
+
+#include <array>
+
+namespace hv::run {
+namespace {
+
+namespace process = boost::process::v2;
+using boost::system::error_code;
+
+error_code last_error() {
+  return {errno, boost::system::system_category()};
+}
+
+/// What the child does between fork and exec. Boost 1.81 leaves open what lies
+/// below its own descriptors, so all are closed at exec but those let through.
+struct ChildSetup {
+  int output = -1;
+  int ready = -1;
+  bool own_session = false;
+
+  template <class Launcher>
+  error_code on_exec_setup(Launcher& launcher, const process::filesystem::path&,
+                           const char* const*&) const {
+    if (own_session && ::setsid() < 0) return last_error();
+    if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return last_error();
+    if (output >= 0 && (::dup2(output, 1) < 0 || ::dup2(output, 2) < 0)) return last_error();
+    if (ready >= 0) {
+      if (::dup2(ready, 3) < 0) return last_error();
+      launcher.fd_whitelist.push_back(3);
+    }
+    return {};
+  }
+};
+
+std::string last_line(int file) {
+  std::array<char, 4096> buffer{};
+  const auto end = ::lseek(file, 0, SEEK_END);
+  const auto start = std::max<off_t>(0, end - static_cast<off_t>(buffer.size()));
+  const auto count = ::pread(file, buffer.data(), buffer.size(), start);
+  if (count <= 0) return "";
+  std::string_view text(buffer.data(), static_cast<std::size_t>(count));
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  return printable(text.substr(text.rfind('\n') + 1));
+}
+
+}  // namespace
+
+std::optional<std::string> find_program(std::string_view name) {
+  for (const auto directory : split(program_path, ':')) {
+    auto path = fmt::format("{}/{}", directory, name);
+    if (::access(path.c_str(), X_OK) == 0) return path;
+  }
+  return std::nullopt;
+}
+
+Result<> run_program(const std::vector<std::string>& argv, std::string_view package) {
+  const auto path = find_program(argv.front());
+  if (!path)
+    return std::unexpected(with_hint({.fault = Fault::missing,
+                                      .id = "no-program",
+                                      .message = fmt::format("there is no {} here", argv.front())},
+                                     fmt::format("install it (Debian: apt-get install {})", package)));
+  const UniqueFd output(::memfd_create("output", MFD_CLOEXEC));
+  if (!output) return fail_errno("make a file in memory");
+
+  boost::asio::io_context context;
+  error_code error;
+  const std::vector<std::string> environment = {"LC_ALL=C", fmt::format("PATH={}", program_path)};
+  process::process child = process::default_process_launcher()(
+      context.get_executor(), error, *path,
+      std::vector<std::string>(argv.begin() + 1, argv.end()),
+      process::process_stdio{nullptr, {}, {}}, process::process_environment(environment),
+      ChildSetup{.output = output.get()});
+  if (error) return fail(Fault::failed, "program", "start {}: {}", *path, error.message());
+  const int status = child.wait(error);
+  if (!error && status == 0) return {};
+  return fail(Fault::failed, "program", "{} ended with status {}: {}", argv.front(), status,
+              last_line(output.get()));
+}
+
+Result<> leave_behind(const std::vector<std::string>& argv, UniqueFd ready,
+                      const std::vector<std::string>& environment) {
+  boost::asio::io_context context;
+  error_code error;
+  process::process child = process::default_process_launcher()(
+      context.get_executor(), error, argv.front(),
+      std::vector<std::string>(argv.begin() + 1, argv.end()),
+      process::process_stdio{nullptr, nullptr, nullptr}, process::process_environment(environment),
+      ChildSetup{.ready = ready.get(), .own_session = true});
+  if (error) return fail(Fault::failed, "program", "start {}: {}", argv.front(), error.message());
+  child.detach();
+  return {};
+}
+
+}  // namespace hv::run

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/qemu_errors.h"
+
+#include "launcher/base/text.h"
+
+#include <array>
+
+namespace hv::run {
+namespace {
+
+/// What QEMU says when it does not start, and what that means for the user.
+struct Known {
+  std::string_view words;
+  Fault fault;
+  std::string_view id;
+  std::string_view hint;
+};
+
+constexpr std::array known = {
+    Known{"Failed to get \"write\" lock", Fault::state, "disk-in-use",
+          "another program has the image open: a guest of another user, qemu-nbd or qemu-img"},
+    Known{"Failed to get shared \"write\" lock", Fault::state, "disk-in-use",
+          "another program writes to the image: a guest of another user, qemu-nbd or qemu-img"},
+    Known{"Could not access KVM kernel module", Fault::permission, "no-kvm",
+          "join the group kvm and log in again, or set \"accel\": \"tcg\""},
+    Known{"unable to map backing store for guest RAM", Fault::missing, "no-hugepages",
+          "free huge pages are fewer than the guest needs: raise vm.nr_hugepages"},
+    Known{"cannot set up guest memory", Fault::missing, "no-memory",
+          "this host has too little memory free: lower memory_mb"},
+    Known{"Cannot allocate memory", Fault::missing, "no-memory",
+          "this host has too little memory free: lower memory_mb"},
+    Known{"Permission denied", Fault::permission, "permission",
+          "the user that starts the guest must be able to open that file"},
+    Known{"doesn't support requested feature", Fault::missing, "no-cpu-feature",
+          "the host's CPU lacks it: choose another CPU model"},
+    Known{"is not a valid device model name", Fault::missing, "no-device",
+          "this QEMU was built without that device"},
+};
+
+/// The lines without time stamps and without QEMU's own name before each.
+std::string cleaned(std::string_view log, const plan::Plan& plan) {
+  std::string text;
+  for (auto line : split(log, '\n')) {
+    if (const auto own_name = line.find(plan.binary + ": "); own_name != std::string_view::npos)
+      line.remove_prefix(own_name + plan.binary.size() + 2);
+    if (line.empty()) continue;
+    if (!text.empty()) text += "\n  ";
+    text += line;
+  }
+  return text;
+}
+
+}  // namespace
+
+Error explain_qemu(std::string_view log, std::string_view ending, const plan::Plan& plan) {
+  auto words = cleaned(log, plan);
+  Error error{.fault = Fault::failed,
+              .id = "qemu-died",
+              .message = fmt::format("QEMU {} instead of starting{}{}", ending,
+                                     words.empty() ? ", without a word" : ":\n  ", words),
+              .hint = fmt::format("`hvlaunch explain {}` says where each argument comes from",
+                                  plan.vm)};
+  for (const auto& [pattern, fault, id, hint] : known)
+    if (log.contains(pattern)) {
+      error.fault = fault;
+      error.id = id;
+      error.hint = hint;
+      break;
+    }
+  return error;
+}
+
+}  // namespace hv::run

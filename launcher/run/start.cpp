@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/start.h"
+
+#include "launcher/base/text.h"
+#include "launcher/run/cleanup.h"
+#include "launcher/run/exec.h"
+#include "launcher/run/lock.h"
+#include "launcher/run/monitor.h"
+#include "launcher/run/prepare.h"
+#include "launcher/run/process.h"
+#include "launcher/run/program.h"
+#include "launcher/run/qemu_errors.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include <array>
+#include <ctime>
+
+namespace hv::run {
+namespace {
+
+/// Long, since QEMU takes and clears all huge pages before it answers; that it
+/// has died is noticed at once.
+constexpr std::chrono::minutes patience{5};
+
+struct Pipe {
+  UniqueFd read;
+  UniqueFd write;
+};
+
+Result<Pipe> make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) < 0) return fail_errno("make a pipe");
+  // Out of the way of the numbers that QEMU's descriptors get.
+  constexpr int out_of_the_way = 200;
+  const UniqueFd write(ends[1]);
+  return Pipe{UniqueFd(ends[0]),
+              UniqueFd(::fcntl(write.get(), F_DUPFD_CLOEXEC, out_of_the_way))};
+}
+
+std::string read_all(int fd) {
+  std::string text;
+  std::array<char, 1024> buffer;
+  for (;;) {
+    const auto count = ::read(fd, buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+}
+
+/// An error on its way from the child: its parts, separated by NUL.
+std::string packed(const Error& error) {
+  std::string text(1, static_cast<char>(error.fault));
+  for (const auto* const part : {&error.id, &error.message, &error.hint}) text += *part + '\0';
+  return text;
+}
+
+Error unpacked(std::string_view text) {
+  const auto parts = split(text.substr(1), '\0');
+  return {.fault = static_cast<Fault>(text.front()),
+          .id = std::string(parts[0]),
+          .message = std::string(parts[1]),
+          .hint = std::string(parts[2])};
+}
+
+/// Forks the process that becomes QEMU; returns when it has executed QEMU.
+Result<Process> launch(const Place& place, const plan::Plan& plan, const UniqueFd& lock) {
+  auto report = TRY(make_pipe());
+  const auto pid = ::fork();
+  if (pid < 0) return fail_errno("fork");
+  if (pid == 0) {
+    const auto text = packed(become_qemu(place, plan, lock.get()));
+    (void)!::write(report.write.get(), text.data(), text.size());
+    ::_exit(127);
+  }
+  auto child = TRY(Process::adopt(pid));
+  report.write = UniqueFd();
+  const auto text = read_all(report.read.get());  // Empty when execve closed the other end.
+  if (!text.empty()) return std::unexpected(unpacked(text));
+  return child;
+}
+
+/// QEMU has ended instead of starting: its own words, and what they mean.
+Error start_failure(const Place& place, const plan::Plan& plan, Process& child) {
+  const auto ending = child.wait();
+  const auto log = place.root.read(place.file("qemu.log")).value_or("");
+  return explain_qemu(log, ending ? describe_ending(*ending) : "ended", plan);
+}
+
+Result<> wait_until_up(const Place& place, const plan::Plan& plan, Process& child) {
+  auto answered = tune(place, FirstState::paused);
+  if (answered) return {};
+  if (child.has_ended_within(std::chrono::seconds(1)))
+    return std::unexpected(start_failure(place, plan, child));
+  return answered;
+}
+
+/// Starts `watch`; it writes to the other end of what this returns when
+/// clients can connect to it.
+Result<UniqueFd> begin_watch(const StartOptions& options) {
+  auto ready = TRY(make_pipe());
+  TRY(leave_behind(options.watch_command, std::move(ready.write), options.environment),
+      "starting `hvlaunch watch`");
+  return std::move(ready.read);
+}
+
+Result<> await_watch(const UniqueFd& ready) {
+  pollfd said{.fd = ready.get(), .events = POLLIN, .revents = 0};
+  char byte = 0;
+  constexpr int patience_ms = 5000;
+  if (::poll(&said, 1, patience_ms) == 1 && ::read(ready.get(), &byte, 1) == 1) return {};
+  return fail(Fault::failed, "no-watch", "`hvlaunch watch` did not attach to the guest");
+}
+
+Result<> run_stages(const Place& place, const plan::Plan& plan, const StartOptions& options,
+                    const UniqueFd& lock, Journal& journal) {
+  if (auto errors = check_files(place, plan); !errors.empty())
+    return std::unexpected(std::move(errors.front()));
+  TRY(prepare(place, plan, journal));
+  auto child = TRY(launch(place, plan, lock));  // Killed when this returns early.
+  auto state = options.state;
+  state.pid = child.pid();
+  state.started_at = std::time(nullptr);
+  TRY(save_state(place, state));
+  UniqueFd watch_ready;
+  // It comes up beside QEMU, and is there before the guest's first word.
+  if (!options.watch_command.empty()) watch_ready = TRY(begin_watch(options));
+  TRY(wait_until_up(place, plan, child));
+  if (watch_ready) TRY(await_watch(watch_ready));
+  TRY(tune(place, options.first_state));
+  child.release();
+  return {};
+}
+
+}  // namespace
+
+Result<> tune(const Place& place, FirstState first_state) {
+  auto client = TRY(connect_monitor(place, patience));
+  if (first_state == FirstState::running) TRY(ask(client, qmp::Cont{}));
+  return {};
+}
+
+Result<> start(const Place& place, const plan::Plan& plan, StartOptions options) {
+  auto lock = TRY(claim(place));
+  auto journal = Journal::open(place.root, place.file("journal"), undo);
+  auto started = journal ? run_stages(place, plan, options, lock, *journal)
+                         : Result<>(std::unexpected(std::move(journal).error()));
+  if (started) {
+    journal->keep();
+    auto record = load_record(place);
+    record.machine = plan.record.machine;
+    return save_record(place, record);
+  }
+  // As if it had never been started: not even a cause of death.
+  if (journal) (void)journal->rollback();
+  (void)place.root.remove(place.file("state.json"));
+  (void)cleanup(place, std::move(lock), {});
+  return started;
+}
+
+}  // namespace hv::run

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/watch.h"
+
+#include "launcher/base/text.h"
+#include "launcher/run/cleanup.h"
+#include "launcher/run/console_hub.h"
+#include "launcher/run/lock.h"
+#include "launcher/run/monitor.h"
+#include "launcher/run/process.h"
+#include "qmp/multiplexer.h"
+#include "qmp/read.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
+
+#include <array>
+
+namespace hv::run {
+namespace {
+
+struct Reason {
+  std::string_view qemu;  ///< A ShutdownCause of QEMU's qapi/run-state.json.
+  std::string_view cause;
+  std::string_view detail;
+};
+constexpr std::array reasons = {
+    Reason{"guest-shutdown", "guest-shutdown", "the guest shut down"},
+    Reason{"guest-reset", "guest-shutdown", "the guest rebooted, and was not to"},
+    Reason{"guest-panic", "guest-panic", "the guest's kernel panicked"},
+    Reason{"host-qmp-quit", "quit", "a QMP client told QEMU to quit"},
+    Reason{"host-signal", "signal", "QEMU got a signal to end"},
+    Reason{"host-error", "host-error", "QEMU gave up after an error"},
+    Reason{"host-ui", "quit", "the display's viewer ended it"},
+};
+
+/// What the events so far say of how the guest ends.
+class Cause {
+ public:
+  void note(std::string_view name, const boost::json::object& message) {
+    if (name != "SHUTDOWN") return;
+    const auto* const data = message.if_contains("data");
+    const auto reason = data != nullptr ? qmp::string_at(*data, "reason").value_or("") : "";
+    const auto* const found = std::ranges::find(reasons, reason, &Reason::qemu);
+    if (found == reasons.end())
+      exit_ = {.cause = "shutdown", .detail = "QEMU ended: " + printable(reason)};
+    else
+      exit_ = {.cause = std::string(found->cause), .detail = std::string(found->detail)};
+  }
+
+  /// An end that QEMU did not announce is a crash, or SIGKILL.
+  [[nodiscard]] LastExit last_exit(const std::optional<Ending>& ending) const {
+    if (!exit_.cause.empty()) return exit_;
+    if (!ending)
+      return {.cause = "crashed", .detail = "QEMU ended without a word: crashed, or killed"};
+    if (ending->signal == SIGKILL)
+      return {.cause = "killed",
+              .detail = "QEMU was killed by SIGKILL: by hand, or for lack of memory (see `dmesg`)"};
+    return {.cause = "crashed", .detail = "QEMU " + describe_ending(*ending)};
+  }
+
+ private:
+  LastExit exit_;
+};
+
+/// After the end of the guest: whoever has the lock first cleans up.
+Result<> clean_up(const Place& place, const Holder& qemu, const Cause& cause) {
+  constexpr std::chrono::seconds to_end{30};
+  if (!ends_within(qemu.pidfd, to_end))
+    return fail(Fault::failed, "monitor-lost", "QEMU lives, but its monitor is gone");
+  const auto ending = ending_of(qemu.pidfd);
+  auto lock = lock_within(place.root, place.lock(), std::chrono::seconds(5));
+  // Gone, or taken by the next start: somebody else cleaned up.
+  if (!lock && (lock.error().os_error == ENOENT || lock.error().fault == Fault::timed_out))
+    return {};
+  if (!lock) return std::unexpected(std::move(lock).error());
+  return cleanup(place, *std::move(lock), announced_or(place, cause.last_exit(ending)));
+}
+
+}  // namespace
+
+Result<> watch(const Place& place, const std::function<void()>& ready) {
+  const auto state = load_state(place);
+  const auto qemu = find_holder(place.root, place.lock(), lock_number,
+                                static_cast<pid_t>(state ? state->pid : 0));
+  if (!qemu) return std::unexpected(not_running(place));
+  const auto only_one = TRY(try_lock(place.root, place.file("watch.lock")));
+  if (!only_one)
+    return fail(Fault::state, "already-watched", "'{}' is watched already", place.vm);
+
+  boost::asio::io_context context(1);
+  Cause cause;
+  std::optional<ConsoleHub> console;
+  if (state && state->console) console = TRY(ConsoleHub::start(context, place));
+  auto multiplexer = qmp::Multiplexer::start(
+      context, {.upstream = place.file("watch.sock"), .listen = place.file("qmp.sock")},
+      {.ready = ready,
+       .event = [&](std::string_view name,
+                    const boost::json::object& message) { cause.note(name, message); },
+       .closed = [&](const qmp::Error&) { context.stop(); }});
+  if (!multiplexer) return std::unexpected(error_of(multiplexer.error(), "sharing the monitor"));
+  context.run();
+  return clean_up(place, *qemu, cause);
+}
+
+}  // namespace hv::run
