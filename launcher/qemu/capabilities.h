@@ -7,6 +7,7 @@
 #include "launcher/base/error.h"
 #include "launcher/base/root.h"
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,9 +15,9 @@
 namespace hv::qemu {
 
 struct MachineType {
-  std::string name;   ///< "pc-q35-7.2".
-  std::string alias;  ///< "q35"; empty: none.
-  std::string default_cpu;
+  std::string name;         ///< "pc-q35-7.2".
+  std::string alias;        ///< "q35"; empty: none.
+  std::string default_cpu;  ///< As in -cpu: "qemu64". Empty: the machine has no choice.
   std::uint64_t max_cpus = 0;
   bool deprecated = false;
 };
@@ -33,9 +34,10 @@ struct Capabilities {
   std::string target;   ///< "x86_64", as query-target says.
   bool kvm = false;     ///< Built with KVM, and KVM opens on this host.
   std::vector<MachineType> machines;
-  std::vector<std::string> types;       ///< QOM types that can be made, sorted.
-  std::vector<std::string> commands;    ///< QMP commands, sorted.
-  std::vector<std::string> options;     ///< Command-line options with parameters, "sandbox", sorted.
+  std::vector<std::string> types;     ///< QOM types that can be made, sorted.
+  std::vector<std::string> commands;  ///< QMP commands, sorted.
+  std::vector<std::string>
+      options;  ///< Command-line options, "sandbox", and "sandbox.spawn"; sorted.
   std::vector<std::string> cpu_models;  ///< Sorted.
   std::vector<TypeProperties> properties;
 
@@ -55,13 +57,17 @@ struct Capabilities {
 /// `search_path` (as in PATH). Errors say which package provides it.
 [[nodiscard]] Result<std::string> find_binary(std::string_view name, std::string_view search_path);
 
-/// Starts the binary with `-machine none` and asks it. Takes about 0.1 s.
-[[nodiscard]] Result<Capabilities> probe(const std::string& binary);
+/// Starts the binary with `-machine none` and asks it. Takes about 0.05 s. The
+/// properties asked for are those of the devices hvlaunch makes and of the
+/// newest "q35" and "virt" machines ("pc-q35-7.2-machine").
+[[nodiscard]] Result<Capabilities> probe(
+    const std::string& binary, std::chrono::milliseconds timeout = std::chrono::seconds(10));
 
 /// Reads the cache below `cache_directory`, or probes and fills it. An entry
 /// is used only while everything that could change it is the same: resolved
-/// path, size, mtime and inode of the binary, kernel release, state of
-/// /dev/kvm and KVM's module parameters. A damaged or missing entry is probed
+/// path, size, mtime and inode of the binary, its module directories, kernel
+/// release, microcode, state of /dev/kvm and KVM's module parameters. An entry
+/// that is damaged, missing, or that others could have written is probed
 /// afresh; a cache that cannot be written is no error.
 [[nodiscard]] Result<Capabilities> capabilities_of(const Root& root, const std::string& binary,
                                                    const std::string& cache_directory);

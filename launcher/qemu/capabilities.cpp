@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/qemu/capabilities.h"
+
+#include "launcher/qemu/json_read.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
+
+namespace hv::qemu {
+namespace {
+
+namespace json = boost::json;
+
+bool contains(const std::vector<std::string>& sorted, std::string_view word) {
+  return std::ranges::binary_search(sorted, word, {},
+                                    [](const auto& entry) { return std::string_view(entry); });
+}
+
+json::array array_of(const std::vector<std::string>& texts) {
+  json::array array;
+  array.reserve(texts.size());
+  for (const auto& text : texts) array.emplace_back(text);
+  return array;
+}
+
+json::array machines_to_json(const std::vector<MachineType>& machines) {
+  json::array array;
+  for (const auto& [name, alias, default_cpu, max_cpus, deprecated] : machines) {
+    json::object machine{{"name", name}};
+    if (!alias.empty()) machine["alias"] = alias;
+    if (!default_cpu.empty()) machine["default-cpu"] = default_cpu;
+    machine["max-cpus"] = max_cpus;
+    if (deprecated) machine["deprecated"] = true;
+    array.push_back(std::move(machine));
+  }
+  return array;
+}
+
+json::object properties_to_json(const std::vector<TypeProperties>& types) {
+  json::object object;
+  for (const auto& [type, properties] : types) object[type] = array_of(properties);
+  return object;
+}
+
+std::unexpected<Error> damaged(std::string_view what) {
+  return fail(Fault::failed, "bad-capabilities", "capabilities have no readable '{}'", what);
+}
+
+Result<std::vector<MachineType>> read_machines(const json::value& document) {
+  const auto* const array = array_in(&document, "machines");
+  if (array == nullptr) return damaged("machines");
+  std::vector<MachineType> machines;
+  machines.reserve(array->size());
+  for (const auto& entry : *array) {
+    auto name = text_in(&entry, "name");
+    const auto max_cpus = number_in(&entry, "max-cpus");
+    if (!name || !max_cpus) return damaged("machines");
+    machines.push_back({.name = *std::move(name),
+                        .alias = text_in(&entry, "alias").value_or(""),
+                        .default_cpu = text_in(&entry, "default-cpu").value_or(""),
+                        .max_cpus = *max_cpus,
+                        .deprecated = flag_in(&entry, "deprecated").value_or(false)});
+  }
+  return machines;
+}
+
+Result<std::vector<TypeProperties>> read_properties(const json::value& document) {
+  const auto* const found = member(&document, "properties");
+  const auto* const object = found != nullptr ? found->if_object() : nullptr;
+  if (object == nullptr) return damaged("properties");
+  std::vector<TypeProperties> types;
+  types.reserve(object->size());
+  for (const auto& entry : *object) {
+    auto properties = texts_of(&entry.value());
+    if (!properties) return damaged("properties");
+    ensure_sorted(*properties);
+    types.push_back({.type = std::string(entry.key()), .properties = *std::move(properties)});
+  }
+  return types;
+}
+
+}  // namespace
+
+bool Capabilities::has_type(std::string_view type) const {
+  return contains(types, type);
+}
+
+bool Capabilities::has_command(std::string_view command) const {
+  return contains(commands, command);
+}
+
+bool Capabilities::has_option(std::string_view option) const {
+  return contains(options, option);
+}
+
+bool Capabilities::has_cpu_model(std::string_view model) const {
+  return contains(cpu_models, model);
+}
+
+bool Capabilities::has_property(std::string_view type, std::string_view property) const {
+  const auto found = std::ranges::find(properties, type, &TypeProperties::type);
+  return found != properties.end() && contains(found->properties, property);
+}
+
+const MachineType* Capabilities::find_machine(std::string_view name_or_alias) const {
+  // A name wins over an alias: QEMU looks machines up that way.
+  for (const auto field : {&MachineType::name, &MachineType::alias})
+    if (const auto found = std::ranges::find(machines, name_or_alias, field);
+        found != machines.end() && !name_or_alias.empty())
+      return &*found;
+  return nullptr;
+}
+
+std::string to_json(const Capabilities& capabilities) {
+  const auto& [binary, version, target, kvm, machines, types, commands, options, cpu_models,
+               properties] = capabilities;
+  const std::array<std::pair<std::string_view, json::value>, 10> members = {{
+      {"binary", json::string(binary)},
+      {"version", json::string(version)},
+      {"target", json::string(target)},
+      {"kvm", kvm},
+      {"machines", machines_to_json(machines)},
+      {"types", array_of(types)},
+      {"commands", array_of(commands)},
+      {"options", array_of(options)},
+      {"cpu-models", array_of(cpu_models)},
+      {"properties", properties_to_json(properties)},
+  }};
+  // One line a member: small, and a recorded file's diff still shows what changed.
+  std::string text;
+  for (const auto& [key, value] : members)
+    text += fmt::format("{}\"{}\":{}", text.empty() ? "{" : ",\n", key, json::serialize(value));
+  return text + "}\n";
+}
+
+Result<Capabilities> capabilities_from_json(std::string_view text) {
+  json::monotonic_resource memory;
+  json::error_code error;
+  const json::value document = json::parse(text, error, &memory);
+  if (error) return fail(Fault::failed, "bad-capabilities", "not JSON: {}", error.message());
+
+  Capabilities read;
+  for (const auto& [key, target] :
+       {std::pair("binary", &Capabilities::binary), std::pair("version", &Capabilities::version),
+        std::pair("target", &Capabilities::target)}) {
+    auto value = text_in(&document, key);
+    if (!value) return damaged(key);
+    read.*target = *std::move(value);
+  }
+  const auto kvm = flag_in(&document, "kvm");
+  if (!kvm) return damaged("kvm");
+  read.kvm = *kvm;
+  for (const auto& [key, target] :
+       {std::pair("types", &Capabilities::types), std::pair("commands", &Capabilities::commands),
+        std::pair("options", &Capabilities::options),
+        std::pair("cpu-models", &Capabilities::cpu_models)}) {
+    auto values = texts_of(member(&document, key));
+    if (!values) return damaged(key);
+    ensure_sorted(*values);
+    read.*target = *std::move(values);
+  }
+  read.machines = TRY(read_machines(document));
+  read.properties = TRY(read_properties(document));
+  return read;
+}
+
+}  // namespace hv::qemu

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/qemu/capabilities.h"
+#include "launcher/qemu/json_read.h"
+#include "launcher/qemu/probe_child.h"
+#include "launcher/qemu/probe_exchange.h"
+#include "launcher/qemu/resolved.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+
+namespace hv::qemu {
+namespace {
+
+namespace json = boost::json;
+
+// Asking for the properties of a type makes an instance of it, and QEMU dies on
+// some: microvm-machine, virtio-gpu-* and virtio-vga-* whose module is not
+// installed, x-remote-object (7.2). So: a short list, of harmless types only.
+constexpr std::array<std::string_view, 16> devices = {
+    "ivshmem-plain",   "intel-iommu",    "max-x86_64-cpu",   "nvme",
+    "pcie-root-port",  "pvpanic-pci",    "scsi-hd",          "vfio-pci",
+    "vhost-vsock-pci", "virtio-blk-pci", "virtio-iommu-pci", "virtio-balloon-pci",
+    "virtio-net-pci",  "virtio-rng-pci", "virtio-scsi-pci",  "virtio-serial-pci",
+};
+
+constexpr std::array<std::string_view, 2> machines_of_interest = {"q35", "virt"};
+
+/// The options whose parameters come and go, and which hvlaunch uses.
+constexpr std::array<std::string_view, 6> options_of_interest = {
+    "action", "memory", "overcommit", "run-with", "sandbox", "smp-opts"};
+
+// query-cpu-definitions would tell the models too, but takes as long as all
+// the rest, and riscv64 lacks it in 7.2. query-qmp-schema is as slow.
+const std::array first_round = {
+    ProbeRequest{"query-version"},
+    ProbeRequest{"query-target"},
+    ProbeRequest{"query-machines"},
+    ProbeRequest{"qom-list-types", {{"abstract", false}}},
+    ProbeRequest{"qom-list-types", {{"implements", "cpu"}, {"abstract", false}}},
+    ProbeRequest{"query-commands"},
+    ProbeRequest{"query-command-line-options"},
+    ProbeRequest{"query-accelerators"},  // 10.2 and later,
+    ProbeRequest{"query-kvm"},           // which may lose this one some day.
+};
+
+/// The first round's replies by their place in it. The last two may be errors.
+struct FirstReplies {
+  const ProbeReply &version, &target, &machines, &types, &cpu_types, &commands, &options,
+      &accelerators, &kvm;
+};
+
+std::unexpected<Error> unreadable(std::string_view command) {
+  return fail(Fault::missing, "qmp-garbage", "the reply to {} is not what QEMU sends", command);
+}
+
+Result<FirstReplies> check_first(const std::vector<ProbeReply>& replies) {
+  constexpr std::size_t required = 7;
+  for (std::size_t i = 0; i < required; ++i)
+    if (!replies.at(i))
+      return fail(Fault::missing, "qemu-too-old", "it refuses {}: {}", first_round.at(i).command,
+                  replies[i].error());
+  return FirstReplies{replies.at(0), replies.at(1), replies.at(2), replies.at(3), replies.at(4),
+                      replies.at(5), replies.at(6), replies.at(7), replies.at(8)};
+}
+
+/// The member `key` of each object in a list, sorted.
+Result<std::vector<std::string>> names_in(const json::value& reply, std::string_view command,
+                                          std::string_view key = "name") {
+  const auto* const array = reply.if_array();
+  if (array == nullptr) return unreadable(command);
+  std::vector<std::string> names;
+  names.reserve(array->size());
+  for (const auto& entry : *array) {
+    auto name = text_in(&entry, key);
+    if (!name) return unreadable(command);
+    names.push_back(*std::move(name));
+  }
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  return names;
+}
+
+/// "cortex-a57" of "cortex-a57-arm-cpu": QEMU names CPU types so on every target.
+std::string model_of(std::string_view type) {
+  if (!type.ends_with("-cpu")) return std::string(type);
+  const auto family = type.substr(0, type.size() - 4).rfind('-');
+  return std::string(type.substr(0, family));
+}
+
+Result<std::string> read_version(const json::value& reply) {
+  const auto* const numbers = member(&reply, "qemu");
+  const auto major = number_in(numbers, "major");
+  const auto minor = number_in(numbers, "minor");
+  const auto micro = number_in(numbers, "micro");
+  if (!major || !minor || !micro) return unreadable("query-version");
+  auto version = fmt::format("{}.{}.{}", *major, *minor, *micro);
+  if (const auto package = text_in(&reply, "package"); package && !package->empty())
+    version += fmt::format(" ({})", *package);
+  return version;
+}
+
+Result<std::vector<MachineType>> read_machines(const json::value& reply) {
+  const auto* const array = reply.if_array();
+  if (array == nullptr) return unreadable("query-machines");
+  std::vector<MachineType> machines;
+  for (const auto& entry : *array) {
+    auto name = text_in(&entry, "name");
+    if (!name) return unreadable("query-machines");
+    machines.push_back({.name = *std::move(name),
+                        .alias = text_in(&entry, "alias").value_or(""),
+                        .default_cpu = model_of(text_in(&entry, "default-cpu-type").value_or("")),
+                        .max_cpus = number_in(&entry, "cpu-max").value_or(0),
+                        .deprecated = flag_in(&entry, "deprecated").value_or(false)});
+  }
+  std::ranges::sort(machines, {}, &MachineType::name);
+  return machines;
+}
+
+Result<std::vector<std::string>> read_options(const json::value& reply) {
+  constexpr std::string_view command = "query-command-line-options";
+  auto options = TRY(names_in(reply, command, "option"));
+  std::erase(options, "");  // A nameless group of 7.2.
+  for (const auto& entry : reply.get_array()) {
+    const auto option = text_in(&entry, "option").value_or("");
+    const auto* const parameters = member(&entry, "parameters");
+    if (std::ranges::find(options_of_interest, option) == options_of_interest.end()) continue;
+    if (parameters == nullptr) return unreadable(command);
+    for (const auto& parameter : TRY(names_in(*parameters, command)))
+      options.push_back(fmt::format("{}.{}", option, parameter));
+  }
+  std::ranges::sort(options);
+  return options;
+}
+
+bool built_with_kvm(const ProbeReply& accelerators, const ProbeReply& kvm) {
+  if (accelerators)
+    if (const auto present = texts_of(member(&*accelerators, "present")))
+      return std::ranges::find(*present, "kvm") != present->end();
+  return kvm && flag_in(&*kvm, "present").value_or(false);
+}
+
+Result<Capabilities> read_first(const std::vector<ProbeReply>& replies) {
+  const auto [version, target, machines, types, cpu_types, commands, options, accelerators, kvm] =
+      TRY(check_first(replies));
+  Capabilities found;
+  found.version = TRY(read_version(*version));
+  const auto architecture = text_in(&*target, "arch");
+  if (!architecture) return unreadable("query-target");
+  found.target = *architecture;
+  found.machines = TRY(read_machines(*machines));
+  found.types = TRY(names_in(*types, "qom-list-types"));
+  for (const auto& type : TRY(names_in(*cpu_types, "qom-list-types")))
+    found.cpu_models.push_back(model_of(type));
+  std::ranges::sort(found.cpu_models);
+  found.commands = TRY(names_in(*commands, "query-commands"));
+  found.options = TRY(read_options(*options));
+  found.kvm = built_with_kvm(accelerators, kvm);
+  return found;
+}
+
+/// The second round asks only for what the first has listed: for a type that
+/// it lacks, QEMU looks for a module, and may die of not finding it.
+std::vector<ProbeRequest> second_round(const Capabilities& found) {
+  std::vector<ProbeRequest> requests;
+  for (const auto device : devices)
+    if (found.has_type(device))
+      requests.push_back({"device-list-properties", {{"typename", device}}});
+  for (const auto name : machines_of_interest)
+    if (const auto* const machine = found.find_machine(name))
+      requests.push_back({"qom-list-properties", {{"typename", machine->name + "-machine"}}});
+  requests.push_back({"quit"});
+  return requests;
+}
+
+Result<std::vector<TypeProperties>> read_second(const std::vector<ProbeRequest>& requests,
+                                                const std::vector<ProbeReply>& replies) {
+  std::vector<TypeProperties> types;
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    const auto& request = requests.at(i);
+    const auto* const type = request.arguments.if_contains("typename");
+    if (type == nullptr || !replies[i]) continue;  // "quit", and types it will not describe.
+    types.push_back({.type = std::string(type->get_string()),
+                     .properties = TRY(names_in(*replies[i], request.command))});
+  }
+  std::ranges::sort(types, {}, &TypeProperties::type);
+  return types;
+}
+
+Result<Capabilities> converse(ProbeExchange exchange) {
+  const auto first = TRY(exchange.execute_all(first_round));
+  auto found = TRY(read_first(first));
+  const auto requests = second_round(found);
+  const auto second = TRY(exchange.execute_all(requests));
+  found.properties = TRY(read_second(requests, second));
+  return found;
+}
+
+/// What went wrong in the conversation, told by how the process took it.
+Error explained(Error error, const std::string& binary, ProbeChild& child) {
+  // Who closed QMP is about to end; who did not is killed now.
+  const auto now = std::chrono::steady_clock::now();
+  const auto closed = error.id == "qmp-closed";
+  const auto end = child.reap(closed ? now + std::chrono::milliseconds(300) : now);
+  error.message = closed ? fmt::format("'{}' {} before it had answered", binary, end)
+                         : fmt::format("'{}' cannot be used: {}", binary, error.message);
+  if (closed) error.id = "qemu-died";
+  if (const auto words = child.last_words(); !words.empty()) error.message += ":\n" + words;
+  return with_hint(std::move(error), "is it a qemu-system-<architecture> that runs on this host?");
+}
+
+bool kvm_opens() {
+  const auto root = Root::open();
+  return root && root->open_file("/dev/kvm", O_RDWR).has_value();
+}
+
+}  // namespace
+
+Result<Capabilities> probe(const std::string& binary, std::chrono::milliseconds timeout) {
+  const auto path = TRY(resolved(binary));
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) < 0)
+    return fail_errno("make a socket pair");
+  UniqueFd ours(ends[0]);
+  UniqueFd theirs(ends[1]);
+
+  const std::vector<std::string> argv = {
+      path,
+      "-machine",
+      "none",
+      "-nodefaults",
+      "-no-user-config",
+      "-display",
+      "none",
+      "-S",
+      "-chardev",
+      fmt::format("socket,id=q,fd={}", ProbeChild::socket_number),
+      "-mon",
+      "chardev=q,mode=control"};
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  auto child = TRY(ProbeChild::start(argv, std::move(theirs)));
+  auto found = converse(ProbeExchange(std::move(ours), deadline));
+  if (!found) return std::unexpected(explained(std::move(found).error(), path, child));
+  found->binary = path;
+  found->kvm = found->kvm && kvm_opens();
+  return found;
+}
+
+}  // namespace hv::qemu
