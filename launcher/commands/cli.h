@@ -43,12 +43,12 @@ enum class Group : std::uint8_t { guests, profiles, host, stages };
 /// What a command gets to work with. No command reads the environment itself.
 struct Context {
   Root root;
-  Paths paths;
+  Paths paths{};
   bool user = false;  ///< For one user, not for the system.
   bool json = false;
   bool terminal = false;  ///< Standard error is one, and may show progress.
-  std::map<std::string, std::string, std::less<>> environment;
-  std::string program;  ///< Path of this very program.
+  std::map<std::string, std::string, std::less<>> environment{};
+  std::string program{};  ///< Path of this very program.
 
   [[nodiscard]] std::string variable(std::string_view name) const;
 };

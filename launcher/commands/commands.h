@@ -29,7 +29,7 @@ Outcome schema_command(Context& context, const Arguments& arguments);
 Outcome create_command(Context& context, const Arguments& arguments);
 Outcome edit_command(Context& context, const Arguments& arguments);
 Outcome clone_command(Context& context, const Arguments& arguments);
-Outcome remove_command(Context& context, const Arguments& arguments);
+Outcome delete_command(Context& context, const Arguments& arguments);
 
 Outcome caps_command(Context& context, const Arguments& arguments);
 Outcome recover_command(Context& context, const Arguments& arguments);

@@ -7,6 +7,7 @@
 #include "launcher/run/disk_image.h"
 #include "launcher/run/program.h"
 #include "launcher/run/records.h"
+#include "profiles/source.h"
 
 #include <algorithm>
 

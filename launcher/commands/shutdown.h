@@ -11,8 +11,7 @@ namespace hv::commands {
 [[nodiscard]] Result<> shut_down(const Context& context, const run::Place& place, run::Rung first);
 
 /// How to run `hvlaunch watch` for a VM, with the directories of `context`.
-[[nodiscard]] std::vector<std::string> watch_command(const Context& context,
-                                                     const std::string& vm);
+[[nodiscard]] std::vector<std::string> watch_argv(const Context& context, const std::string& vm);
 [[nodiscard]] std::vector<std::string> watch_environment(const Context& context);
 
 }  // namespace hv::commands

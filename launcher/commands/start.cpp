@@ -25,7 +25,7 @@ run::StartOptions options_for(const Context& context, const Planned& planned,
   options.state.profile = planned.loaded.path;
   options.state.profile_hash = planned.loaded.hash;
   if (planned.plan.watch) {
-    options.watch_command = watch_command(context, planned.plan.vm);
+    options.watch_command = watch_argv(context, planned.plan.vm);
     options.environment = watch_environment(context);
   }
   return options;

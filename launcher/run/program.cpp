@@ -103,4 +103,27 @@ Result<> leave_behind(const std::vector<std::string>& argv, UniqueFd ready,
   return {};
 }
 
+Result<> run_editor(const std::string& editor, const std::string& path) {
+  std::vector<std::string> arguments;
+  for (const auto word : split(editor, ' '))
+    if (!word.empty()) arguments.emplace_back(word);
+  arguments.push_back(path);
+  const auto program = process::environment::find_executable(arguments.front());
+  if (program.empty())
+    return std::unexpected(with_hint({.fault = Fault::missing,
+                                      .id = "no-program",
+                                      .message = fmt::format("there is no {} here", editor)},
+                                     "set VISUAL or EDITOR, or use --set FIELD=VALUE"));
+  boost::asio::io_context context;
+  error_code error;
+  process::process child = process::default_process_launcher()(
+      context.get_executor(), error, program,
+      std::vector<std::string>(arguments.begin() + 1, arguments.end()));
+  if (error) return fail(Fault::failed, "program", "start {}: {}", editor, error.message());
+  const int status = child.wait(error);
+  if (error || status != 0)
+    return fail(Fault::failed, "program", "{} ended with status {}", editor, status);
+  return {};
+}
+
 }  // namespace hv::run

@@ -24,6 +24,10 @@ namespace hv::run {
 [[nodiscard]] Result<> leave_behind(const std::vector<std::string>& argv, UniqueFd ready,
                                     const std::vector<std::string>& environment);
 
+/// Runs the user's editor on a file, at the user's terminal and with the
+/// user's environment. `editor` may carry arguments: "code --wait".
+[[nodiscard]] Result<> run_editor(const std::string& editor, const std::string& path);
+
 /// The directories in which programs are looked for, NixOS's among them.
 inline constexpr std::string_view program_path =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin";

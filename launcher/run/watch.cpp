@@ -90,7 +90,7 @@ Result<> watch(const Place& place, const std::function<void()>& ready) {
   boost::asio::io_context context(1);
   Cause cause;
   std::optional<ConsoleHub> console;
-  if (state && state->console) console = TRY(ConsoleHub::start(context, place));
+  if (state && state->console) console.emplace(TRY(ConsoleHub::start(context, place)));
   auto multiplexer = qmp::Multiplexer::start(
       context, {.upstream = place.file("watch.sock"), .listen = place.file("qmp.sock")},
       {.ready = ready,

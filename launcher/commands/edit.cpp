@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/base/journal.h"
+#include "launcher/base/text.h"
+#include "launcher/commands/commands.h"
+#include "launcher/commands/load.h"
+#include "launcher/commands/output.h"
+#include "launcher/run/cleanup.h"
+#include "launcher/run/lock.h"
+#include "launcher/run/prepare.h"
+#include "launcher/run/program.h"
+#include "profiles/rewrite.h"
+#include "profiles/source.h"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+namespace hv::commands {
+namespace {
+
+namespace json = boost::json;
+
+/// "network.mode=none" as a JSON pointer and a JSON value; what is no JSON is text.
+struct Setting {
+  std::string pointer;
+  std::string value;
+};
+
+Result<Setting> parse_setting(const std::string& word) {
+  const auto equals = word.find('=');
+  if (equals == std::string::npos || equals == 0)
+    return fail(Fault::usage, "usage", "--set takes FIELD=VALUE, not '{}'", word);
+  Setting setting{.pointer = "/" + word.substr(0, equals), .value = word.substr(equals + 1)};
+  for (auto& c : setting.pointer)
+    if (c == '.') c = '/';
+  boost::system::error_code error;
+  const auto value = json::parse(setting.value, error);
+  setting.value = json::serialize(error ? json::value(setting.value) : value);
+  return setting;
+}
+
+Result<profiles::Source> with_settings(profiles::Source source,
+                                       const std::vector<std::string>& words) {
+  for (const auto& word : words) {
+    const auto [pointer, value] = TRY(parse_setting(word));
+    source.text = TRY(profiles::with_value(source, pointer, value));
+  }
+  return source;
+}
+
+/// Puts a profile in place that is right; says what is wrong with one that is not.
+Outcome put(const Context& context, const profiles::Source& source, const std::string& path) {
+  if (auto profile = profiles::parse_profile(source); !profile)
+    return std::unexpected(std::move(profile).error());
+  TRY_OUTCOME(context.root.make_directories(path.substr(0, path.rfind('/')), 0755));
+  return outcome_of(context.root.replace(path, source.text, 0644));
+}
+
+Result<std::string> path_for_new(const Context& context, const std::string& name) {
+  if (!profiles::is_vm_name(name))
+    return std::unexpected(
+        with_hint({.fault = Fault::usage,
+                   .id = "bad-name",
+                   .message = fmt::format("'{}' cannot be the name of a VM", printable(name))},
+                  "letters, digits, '.', '_' and '-', at most 64, a letter or digit first"));
+  if (const auto taken = find_profile(context, name))
+    return fail(Fault::state, "already-there", "there is a VM '{}' already: {}", name, *taken);
+  return fmt::format("{}/{}.json", context.paths.profiles.back(), name);
+}
+
+std::string fresh_profile(const std::string& name) {
+  return fmt::format("{{\n  \"name\": \"{}\",\n  \"cpus\": 2,\n  \"memory_mb\": 4096\n}}\n", name);
+}
+
+/// The user's editor on a copy; the copy stays if it is not right, and is gone
+/// on with the next time.
+Outcome edit_copy(const Context& context, const std::string& vm, const std::string& path) {
+  const auto copy = path + ".edit";
+  if (!context.root.exists(copy)) {
+    const auto source = TRY_OUTCOME(read_profile_text(context, path));
+    TRY_OUTCOME(context.root.replace(copy, source.text + "\n", 0644));
+  }
+  auto editor = context.variable("VISUAL");
+  if (editor.empty()) editor = context.variable("EDITOR");
+  if (editor.empty()) editor = "editor";
+  TRY_OUTCOME(run::run_editor(editor, copy));
+  auto source = TRY_OUTCOME(read_profile_text(context, copy));
+  source.text += '\n';
+  auto done = put(context, source, path);
+  if (!done) {
+    for (auto& error : done.error())
+      error = with_hint(std::move(error), fmt::format("your text is kept: `hvlaunch edit {}` goes "
+                                                      "on with it", vm));
+    return done;
+  }
+  return outcome_of(context.root.remove(copy));
+}
+
+struct Copy {
+  std::string from;
+  std::string to;
+};
+
+/// The files that are a VM's own, and what they are called for its clone.
+std::vector<Copy> files_of_clone(const Paths& paths, const std::string& from,
+                                 const std::string& to) {
+  std::vector<Copy> files;
+  for (const auto* const format : {"qcow2", "raw"})
+    files.push_back({fmt::format("{}/{}.{}", paths.disks(), from, format),
+                     fmt::format("{}/{}.{}", paths.disks(), to, format)});
+  files.push_back({fmt::format("{}/{}_VARS.fd", paths.nvram(), from),
+                   fmt::format("{}/{}_VARS.fd", paths.nvram(), to)});
+  return files;
+}
+
+Result<> copy_file(const Root& root, const Copy& file, Journal& journal) {
+  if (!root.exists(file.from)) return {};
+  if (root.exists(file.to))
+    return fail(Fault::state, "already-there", "{} is there already", file.to);
+  const auto partial = file.to + ".partial";
+  TRY(journal.record({.kind = Undo::Kind::remove_file, .path = partial}));
+  // cp shares the blocks where the file system can.
+  TRY(run::run_program({"cp", "--reflink=auto", "--sparse=always", file.from, partial},
+                       "coreutils"));
+  return root.rename(partial, file.to);
+}
+
+/// Copies the files while nobody can start either of the two.
+Result<> copy_files(const Context& context, const run::Place& from, const run::Place& to) {
+  TRY(context.root.make_directories(from.directory(), 0700));
+  auto source_lock = TRY(run::try_lock(context.root, from.lock()));
+  if (!source_lock)
+    return std::unexpected(
+        with_hint({.fault = Fault::state,
+                   .id = "already-running",
+                   .message = fmt::format("'{}' runs: its disk changes while it is copied", from.vm)},
+                  "stop it first, or clone with --no-disk"));
+  auto lock = TRY(run::claim(to));
+  Result<> done;
+  {
+    auto journal = TRY(Journal::open(context.root, to.file("journal"), run::undo));
+    for (const auto& file : files_of_clone(context.paths, from.vm, to.vm))
+      if (done) done = copy_file(context.root, file, journal);
+  }
+  TRY(run::cleanup(to, std::move(lock), {}));
+  TRY(run::cleanup(from, *std::move(source_lock), {}));
+  return done;
+}
+
+}  // namespace
+
+Outcome create_command(Context& context, const Arguments& arguments) {
+  const auto& name = arguments.vm();
+  const auto path = TRY_OUTCOME(path_for_new(context, name));
+  profiles::Source source{.name = path, .text = fresh_profile(name)};
+  if (arguments.has("from")) {
+    const auto from = TRY_OUTCOME(find_profile(context, arguments.value("from")));
+    source = TRY_OUTCOME(read_profile_text(context, from));
+    if (auto profile = profiles::parse_profile(source); !profile)
+      return std::unexpected(std::move(profile).error());
+    source = TRY_OUTCOME(with_settings(std::move(source), {"name=\"" + name + "\""}));
+    source.text += '\n';
+  }
+  source = TRY_OUTCOME(with_settings(std::move(source), arguments.values("set")));
+  source.name = path;
+  if (auto done = put(context, source, path); !done) return done;
+  if (context.json) print_json({{"vm", name}, {"profile", path}});
+  say(context, fmt::format("made {}; `hvlaunch start {}` starts it", path, name));
+  return {};
+}
+
+Outcome edit_command(Context& context, const Arguments& arguments) {
+  const auto& vm = arguments.vm();
+  const auto path = TRY_OUTCOME(find_profile(context, vm));
+  if (!arguments.has("set")) {
+    if (auto done = edit_copy(context, vm, path); !done) return done;
+  } else {
+    auto source = TRY_OUTCOME(read_profile_text(context, path));
+    if (auto profile = profiles::parse_profile(source); !profile)
+      return std::unexpected(std::move(profile).error());
+    source = TRY_OUTCOME(with_settings(std::move(source), arguments.values("set")));
+    source.text += '\n';
+    if (auto done = put(context, source, path); !done) return done;
+  }
+  if (context.json) print_json({{"vm", vm}, {"profile", path}});
+  say(context, fmt::format("{} is changed; a guest that runs has it after a restart", path));
+  return {};
+}
+
+Outcome clone_command(Context& context, const Arguments& arguments) {
+  const auto& from = arguments.operands[0];
+  const auto& to = arguments.operands[1];
+  const auto loaded = load_profile(context, from);
+  if (!loaded) return std::unexpected(loaded.error());
+  const auto path = TRY_OUTCOME(path_for_new(context, to));
+  auto source = TRY_OUTCOME(read_profile_text(context, loaded->path));
+  source = TRY_OUTCOME(with_settings(std::move(source), {"name=\"" + to + "\""}));
+  source.text += '\n';
+  if (loaded->profile.uuid.given())
+    return failed({.fault = Fault::state,
+                   .id = "fixed-uuid",
+                   .message = fmt::format("'{}' has a UUID of its own in its profile", from),
+                   .origin = profiles::locate(source, "/uuid"),
+                   .hint = "two guests must not share one: take it out, and each gets its own"});
+  const auto from_place = TRY_OUTCOME(place_of(context, loaded->profile.name.value));
+  const auto to_place = TRY_OUTCOME(place_of(context, to));
+  if (!arguments.has("no-disk")) TRY_OUTCOME(copy_files(context, from_place, to_place));
+  if (auto done = put(context, source, path); !done) return done;
+  if (context.json) print_json({{"vm", to}, {"profile", path}});
+  say(context, fmt::format("{} is a copy of {}: {}", to, from, path));
+  return {};
+}
+
+Outcome delete_command(Context& context, const Arguments& arguments) {
+  const auto& vm = arguments.vm();
+  const auto path = TRY_OUTCOME(find_profile(context, vm));
+  const auto place = TRY_OUTCOME(place_of(context, vm));
+  TRY_OUTCOME(run::recover(place));
+  if (run::is_locked(context.root, place.lock()))
+    return failed({.fault = Fault::state,
+                   .id = "already-running",
+                   .message = fmt::format("'{}' runs", place.vm),
+                   .hint = fmt::format("stop it first: `hvlaunch stop {}`", place.vm)});
+  std::vector<std::string> own = {place.record(),
+                                  fmt::format("{}/seeds/{}.iso", context.paths.state, place.vm)};
+  for (const auto& file : files_of_clone(context.paths, place.vm, "")) own.push_back(file.from);
+  std::vector<std::string> kept;
+  for (const auto& file : own)
+    if (arguments.has("disks"))
+      TRY_OUTCOME(context.root.remove(file));
+    else if (context.root.exists(file))
+      kept.push_back(file);
+  const auto tpm = fmt::format("{}/tpm/{}", context.paths.state, place.vm);
+  if (arguments.has("disks"))
+    TRY_OUTCOME(context.root.remove_directory(tpm));
+  else if (context.root.exists(tpm))
+    kept.push_back(tpm);
+  TRY_OUTCOME(context.root.remove(path));
+  if (context.json) print_json({{"vm", vm}, {"kept", json::value_from(kept)}});
+  say(context, fmt::format("removed {}{}{}", path, kept.empty() ? "" : "; kept ",
+                           join(kept, ", ")));
+  return {};
+}
+
+}  // namespace hv::commands

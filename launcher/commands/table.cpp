@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+//
+// The table of commands: to add one, add a row here and its function to
+// commands.h.
+#include "launcher/commands/commands.h"
+
+#include <array>
+
+namespace hv::commands {
+namespace {
+
+constexpr std::array paused = {
+    Option{"paused", "", "leave the guest before its first instruction"}};
+constexpr std::array force = {Option{"force", "", "do not ask the guest: QEMU quits at once"}};
+constexpr std::array wait = {
+    Option{"until", "EVENT", "end after this event"},
+    Option{"timeout", "SECONDS", "give up after this time"}};
+constexpr std::array make = {
+    Option{"set", "FIELD=VALUE", "set a field, \"network.mode=none\"; may be repeated"},
+    Option{"from", "FILE", "begin with this profile"}};
+constexpr std::array change = {
+    Option{"set", "FIELD=VALUE", "set a field instead of opening an editor"}};
+constexpr std::array copy = {Option{"no-disk", "", "copy the profile alone"}};
+constexpr std::array erase = {
+    Option{"disks", "", "remove its disk, firmware variables and TPM state, too"}};
+constexpr std::array ready = {Option{"ready", "", "say on descriptor 3 when clients can connect"}};
+
+constexpr std::array start_examples = {
+    Example{"hvlaunch start demo", "returns when the guest runs"},
+    Example{"hvlaunch start --paused demo", "to look at it before it boots"},
+    Example{"hvlaunch start ./test.json", "a profile by its path"}};
+constexpr std::array stop_examples = {
+    Example{"hvlaunch stop web", "agent, power button, quit, TERM, KILL"},
+    Example{"hvlaunch stop --force web", "from `quit` on"}};
+constexpr std::array console_examples = {
+    Example{"hvlaunch console web", "leave with Ctrl-]"},
+    Example{"hvlaunch console web </dev/null | tee log", "only listen"}};
+constexpr std::array qmp_examples = {
+    Example{"hvlaunch qmp web query-block", "one command"},
+    Example{"hvlaunch qmp web balloon value=1073741824", "with arguments"},
+    Example{"qmp-shell $(hvlaunch qmp web)", "the socket for other programs"}};
+constexpr std::array events_examples = {
+    Example{"hvlaunch events web", "as they come"},
+    Example{"hvlaunch events web --until SHUTDOWN", "wait for the end"}};
+constexpr std::array check_examples = {
+    Example{"hvlaunch check", "all profiles"},
+    Example{"hvlaunch check new.json", "one file, before it is put in place"}};
+constexpr std::array plan_examples = {
+    Example{"hvlaunch plan web", "touches nothing"},
+    Example{"hvlaunch plan --json web | jq .steps", "for programs"}};
+constexpr std::array explain_examples = {
+    Example{"hvlaunch explain web", "every argument"},
+    Example{"hvlaunch explain web -device", "one option"},
+    Example{"hvlaunch explain web /memory_mb", "what one field does"}};
+constexpr std::array create_examples = {
+    Example{"hvlaunch create web", "with the defaults"},
+    Example{"hvlaunch create web --set cpus=4 --set memory_mb=8G", "with more"}};
+constexpr std::array edit_examples = {
+    Example{"hvlaunch edit web", "in $VISUAL or $EDITOR"},
+    Example{"hvlaunch edit web --set memory_mb=4096", "comments stay"}};
+constexpr std::array caps_examples = {
+    Example{"hvlaunch caps aarch64", "of qemu-system-aarch64"},
+    Example{"hvlaunch caps --json /opt/qemu/bin/qemu-system-x86_64", "of one binary"}};
+
+constexpr std::string_view vm = "<vm>";
+
+constexpr Command commands[] = {
+    {"start", Group::guests, "start a guest, and return when it runs", Operands::vm, vm, paused,
+     "A VM is named by its profile in a profile directory, or by the path of one. If the guest\n"
+     "cannot run, nothing is left behind and the error says why, in QEMU's own words where they\n"
+     "are QEMU's.",
+     start_examples, start_command},
+    {"stop", Group::guests, "shut a guest down, the gentlest way that works", Operands::vm, vm,
+     force,
+     "The ladder is: the guest agent, the ACPI power button (twice), QMP quit, SIGTERM, SIGKILL.\n"
+     "How long each may take is the profile's `shutdown`, as it was when the guest started.",
+     stop_examples, stop_command},
+    {"restart", Group::guests, "stop a guest and start it with its profile as it is now",
+     Operands::vm, vm, {}, "", {}, restart_command},
+    {"kill", Group::guests, "end a guest at once; its disks are not flushed", Operands::vm, vm, {},
+     "", {}, kill_command},
+    {"pause", Group::guests, "stop a guest's vCPUs", Operands::vm, vm, {}, "", {}, pause_command},
+    {"resume", Group::guests, "let a paused guest go on", Operands::vm, vm, {}, "", {},
+     resume_command},
+    {"reset", Group::guests, "press a guest's reset button", Operands::vm, vm, {}, "", {},
+     reset_command},
+    {"status", Group::guests, "show what a guest is and does, and why it last ended", Operands::vm,
+     vm, {}, "", {}, status_command},
+    {"list", Group::guests, "show all VMs and their state", Operands::none, "", {}, "", {},
+     list_command},
+    {"console", Group::guests, "attach to a guest's console; Ctrl-] leaves", Operands::vm, vm, {},
+     "What the console printed before is shown first. Any number of consoles may be attached.",
+     console_examples, console_command},
+    {"events", Group::guests, "print a guest's QMP events as they come", Operands::vm, vm, wait, "",
+     events_examples, events_command},
+    {"qmp", Group::guests, "run a QMP command, or print the path of the QMP socket",
+     Operands::vm_and_words, "<vm> [<command> [<name>=<value> | {json}]…]", {},
+     "The socket serves any number of clients at once, in plain QMP.", qmp_examples, qmp_command},
+
+    {"check", Group::profiles, "report everything that is wrong with profiles", Operands::vms,
+     "[<vm> | <file> | <directory>]…", {}, "", check_examples, check_command},
+    {"plan", Group::profiles, "show what a start would do, and do nothing", Operands::vm, vm, {},
+     "Every argument for QEMU with what put it there, every descriptor it gets, and every change\n"
+     "to the host with how it is undone. `start` carries out exactly this.",
+     plan_examples, plan_command},
+    {"explain", Group::profiles, "say why each argument is there", Operands::vm_and_words,
+     "<vm> [<option> | <field>]", {}, "", explain_examples, explain_command},
+    {"argv", Group::profiles, "print QEMU's command line, quoted for a shell", Operands::vm, vm, {},
+     "", {}, argv_command},
+    {"schema", Group::profiles, "print the JSON Schema of profiles", Operands::none, "", {}, "", {},
+     schema_command},
+    {"create", Group::profiles, "make a profile", Operands::new_vm, "<name>", make, "",
+     create_examples, create_command},
+    {"edit", Group::profiles, "change a profile; it is checked before it is put in place",
+     Operands::vm, vm, change, "", edit_examples, edit_command},
+    {"clone", Group::profiles, "copy a VM's profile, disk and firmware variables",
+     Operands::two_vms, "<vm> <name>", copy, "", {}, clone_command},
+    {"delete", Group::profiles, "remove a profile; its disk stays unless --disks is given",
+     Operands::vm, vm, erase, "", {}, delete_command},
+
+    {"caps", Group::host, "show what a QEMU binary can do", Operands::word,
+     "[<architecture> | <binary>]", {}, "", caps_examples, caps_command},
+    {"recover", Group::host, "clean up after guests that ended unseen", Operands::vms, "[<vm>]…",
+     {}, "Runs by itself at the next start of a VM, and when one is looked at.", {},
+     recover_command},
+    {"document", Group::host, "print a page made from hvlaunch's own tables", Operands::word,
+     "man | cli.md | profile.md | bash | zsh | fish", {}, "", {}, document_command},
+
+    {"prepare", Group::stages, "make what must be there before QEMU starts", Operands::vm, vm, {},
+     "", {}, prepare_command},
+    {"exec", Group::stages, "become QEMU", Operands::vm, vm, {}, "", {}, exec_command},
+    {"tune", Group::stages, "wait until QEMU is up, and let the guest run", Operands::vm, vm,
+     paused, "", {}, tune_command},
+    {"watch", Group::stages, "share a guest's monitor and console until it ends", Operands::vm, vm,
+     ready, "Left behind by `start`. The guest does not need it, and it may be restarted.", {},
+     watch_command},
+    {"powerdown", Group::stages, "climb the shutdown ladder", Operands::vm, vm, force, "", {},
+     powerdown_command},
+    {"cleanup", Group::stages, "undo what was done for a guest that has ended", Operands::vm, vm,
+     {}, "", {}, cleanup_command},
+};
+
+}  // namespace
+
+std::span<const Command> all_commands() { return commands; }
+
+}  // namespace hv::commands
