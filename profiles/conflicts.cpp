@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+#include "profiles/decode.h"
+#include "profiles/source.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <set>
+
+namespace hv::profiles {
+namespace {
+
+/// Notes a conflict at the first of the values that it is between, unless one
+/// of them is wrong in itself.
+void conflict(Reading& reading, std::initializer_list<std::string_view> between,
+              std::string message, std::string hint = {}) {
+  const auto is_wrong = [&](std::string_view pointer) {
+    return std::ranges::any_of(reading.problems, [&](const Error& problem) {
+      return problem.id != "conflict" && problem.origin.pointer == pointer && !pointer.empty();
+    });
+  };
+  if (std::ranges::any_of(between, is_wrong)) return;
+  reading.note("conflict", std::string(*between.begin()), std::move(message), std::move(hint));
+}
+
+void check_topology(const Profile& profile, Reading& reading) {
+  const auto& [sockets, dies, cores, threads] = profile.topology;
+  const auto& cpus = profile.cpus;
+  if (cpus.value.automatic) return;
+  std::uint64_t product = 1;
+  std::string where;
+  for (const auto* const part : {&sockets, &dies, &cores, &threads}) {
+    product *= std::max<std::uint64_t>(part->value, 1);  // At most 2^28.
+    if (where.empty()) where = part->pointer;
+  }
+  if (where.empty() || product == cpus.value.value) return;
+  where.erase(where.rfind('/'));
+  conflict(reading,
+           {where, cpus.pointer, sockets.pointer, dies.pointer, cores.pointer, threads.pointer},
+           fmt::format("the topology has {} CPUs, 'cpus' says {}", product, cpus.value.value),
+           "sockets x dies x cores x threads must be 'cpus'; what is left out is 1");
+}
+
+void check_cpu_features(const Profile& profile, Reading& reading) {
+  const auto wants = [&](std::string_view name) {
+    const auto found = std::ranges::find(profile.cpu_features, name, &Feature::name);
+    return found != profile.cpu_features.end() && found->wanted.value;
+  };
+  for (const auto& [name, wanted] : profile.cpu_features) {
+    if (!wanted.value) continue;
+    if (profile.arch.value != Arch::x86_64)
+      conflict(reading, {wanted.pointer, profile.arch.pointer},
+               fmt::format("'{}' is a feature of x86_64, not of {}", name,
+                           to_string(profile.arch.value)));
+    if ((name == "ciphertext_hiding" || name == "secure_tsc") && !wants("sev_snp"))
+      conflict(reading, {wanted.pointer, "/cpu_features/sev_snp"},
+               fmt::format("'{}' needs 'sev_snp'", name), "set \"sev_snp\": true beside it");
+  }
+}
+
+void check_kernel(const Profile& profile, Reading& reading) {
+  if (!profile.kernel.value.empty()) return;
+  const auto& kernel = profile.kernel.pointer;
+  for (const auto& [name, field] :
+       {std::pair("initrd", &profile.initrd), std::pair("cmdline", &profile.cmdline)})
+    if (!field->value.empty())
+      conflict(reading, {field->pointer, kernel}, fmt::format("'{}' needs 'kernel'", name),
+               "it is only used with a kernel that is started directly");
+  const auto& kind = profile.firmware.kind;
+  if (kind.value == FirmwareKind::none)
+    conflict(reading, {kind.pointer, kernel}, "without firmware there must be a 'kernel' to start");
+}
+
+void check_firmware(const Profile& profile, Reading& reading) {
+  const auto& [kind, secure_boot, code, vars] = profile.firmware;
+  if (kind.value == FirmwareKind::bios && profile.arch.value != Arch::x86_64)
+    conflict(reading, {kind.pointer, profile.arch.pointer},
+             fmt::format("there is no bios for {}", to_string(profile.arch.value)),
+             "use \"uefi\", or leave 'firmware' out");
+  const bool may_be_uefi =
+      kind.value == FirmwareKind::uefi || kind.value == FirmwareKind::automatic;
+  if (secure_boot.value && !may_be_uefi)
+    conflict(reading, {secure_boot.pointer, kind.pointer}, "'secure_boot' needs 'type' 'uefi'");
+  if (kind.value == FirmwareKind::none && !code.value.empty())
+    conflict(reading, {code.pointer, kind.pointer}, "'code' is firmware, and 'type' is 'none'");
+  if (!vars.value.empty() && !may_be_uefi)
+    conflict(reading, {vars.pointer, kind.pointer}, "'vars' needs 'type' 'uefi'");
+  else if (!vars.value.empty() && code.value.empty())
+    conflict(reading, {vars.pointer, code.pointer}, "'vars' needs the 'code' that it belongs to");
+}
+
+void check_disk(const Profile& profile, Reading& reading) {
+  const auto& [size, base, format, cache, io] = profile.disk;
+  if (!base.value.empty() && size.given() && size.value == 0)
+    conflict(reading, {base.pointer, size.pointer}, "a disk image, and 'disk_gb' is 0: no disk",
+             "leave one of the two out");
+  if (!base.value.empty() && format.value == DiskFormat::raw)
+    conflict(reading, {format.pointer, base.pointer},
+             "a disk on top of 'disk_image_path' cannot be 'raw'", "use \"qcow2\"");
+  const bool direct = cache.value == DiskCache::none || cache.value == DiskCache::directsync;
+  if (io.value == DiskIo::native && !direct)
+    conflict(reading, {io.pointer, cache.pointer},
+             fmt::format("'native' needs 'cache' 'none' or 'directsync', not '{}'",
+                         word_of(disk_cache_words, cache.value)));
+}
+
+void check_cloud_init(const Profile& profile, Reading& reading) {
+  const auto& [seed, user_data, meta_data, network_config] = profile.cloud_init;
+  if (seed.value.empty()) return;
+  for (const auto* const file : {&user_data, &meta_data, &network_config})
+    if (!file->value.empty())
+      conflict(reading, {file->pointer, seed.pointer},
+               "'seed_iso_path' is a whole seed: nothing can be added to it",
+               "leave one of the two out");
+}
+
+void check_network(const Profile& profile, Reading& reading) {
+  const auto& [mode, bridge, vhost, zone] = profile.network;
+  if (mode.value == NetworkMode::bridge) {
+    if (bridge.value.empty() && zone.value.empty())
+      conflict(reading, {mode.pointer, bridge.pointer, zone.pointer},
+               "mode 'bridge' needs 'bridge' or 'zone'",
+               "name the bridge, like \"bridge\": \"br0\"");
+    return;
+  }
+  const auto word = word_of(network_mode_words, mode.value);
+  for (const auto& [name, field] : {std::pair("bridge", &bridge), std::pair("zone", &zone)})
+    if (!field->value.empty())
+      conflict(reading, {field->pointer, mode.pointer},
+               fmt::format("mode '{}' has no use for '{}'", word, name),
+               "use \"mode\": \"bridge\", or leave one of the two out");
+  if (vhost.value)
+    conflict(reading, {vhost.pointer, mode.pointer, bridge.pointer, zone.pointer},
+             fmt::format("mode '{}' cannot have 'vhost'", word), "it needs mode 'bridge'");
+}
+
+void check_display(const Profile& profile, Reading& reading) {
+  const auto& [kind, headless, heads] = profile.display;
+  if (headless.value && kind.value != DisplayKind::none)
+    conflict(reading, {headless.pointer, kind.pointer},
+             fmt::format("'headless' is no display, and 'type' is '{}'",
+                         word_of(display_words, kind.value)),
+             "leave one of the two out");
+  const auto& video = profile.video_heads;
+  if (heads.given() && video.given() && heads.value != video.value)
+    conflict(reading, {heads.pointer, video.pointer},
+             fmt::format("{} heads here, and {} at /video/heads", heads.value, video.value));
+}
+
+void check_looking_glass(const Profile& profile, Reading& reading) {
+  const auto& size = profile.looking_glass.size_mib;
+  if ((size.value & (size.value - 1)) == 0) return;
+  reading.note("out-of-range", size.pointer, fmt::format("{} is not a power of two", size.value),
+               "QEMU can only share memory of such a size: 32, 64, 128, …");
+}
+
+void check_host_devices(const Profile& profile, Reading& reading) {
+  std::set<vfio::PciAddress> seen;
+  for (const auto& [address, pointer] : profile.host_devices)
+    // The host bridge at 0000:00:00.0 stands for an address that could not be read.
+    if (address != vfio::PciAddress{} && !seen.insert(address).second)
+      reading.note("conflict", pointer,
+                   fmt::format("'{}' is in the list already", to_string(address)));
+}
+
+/// Options of QEMU that would take the guest out of our hands.
+constexpr std::pair<std::string_view, std::string_view> refused_options[] = {
+    {"daemonize", "QEMU must stay the process that was started"},
+    {"pidfile", "a running guest is known by its lock, not by a file"},
+    {"chroot", "hvlaunch confines QEMU"},
+    {"runas", "hvlaunch chooses QEMU's user"},
+    {"run-with", "hvlaunch chooses QEMU's user and confines it"},
+    {"sandbox", "hvlaunch confines QEMU"},
+    {"qmp", "hvlaunch owns the monitors; use its qmp.sock, which takes any number of clients"},
+    {"qmp-pretty", "hvlaunch owns the monitors; use its qmp.sock"},
+    {"mon", "hvlaunch owns the monitors; use its qmp.sock"},
+    {"monitor", "hvlaunch owns the monitors; use its qmp.sock"},
+    {"readconfig", "what it would add is not in the plan"},
+    {"writeconfig", "QEMU would write a file that nobody takes away"},
+    {"incoming", "the guest would wait for a migration that never comes"},
+    {"preconfig", "the guest would wait for a command that never comes"},
+    {"no-shutdown", "`stop` waits for QEMU to end"},
+};
+
+void check_extra_arguments(const Profile& profile, Reading& reading) {
+  for (const auto& [reason, arguments] : profile.extra_arguments)
+    for (const auto& [argument, pointer] : arguments) {
+      std::string_view option = argument;
+      if (!option.starts_with('-')) continue;
+      option.remove_prefix(option.starts_with("--") ? 2 : 1);
+      for (const auto& [name, why] : refused_options)
+        if (option == name)
+          reading.note("refused-option", pointer,
+                       fmt::format("'{}' cannot be passed to QEMU", quotable(argument)),
+                       std::string(why));
+    }
+}
+
+constexpr void (*checks[])(const Profile&, Reading&) = {
+    check_topology,      check_cpu_features, check_kernel,          check_firmware,
+    check_disk,          check_cloud_init,   check_network,         check_display,
+    check_looking_glass, check_host_devices, check_extra_arguments,
+};
+
+}  // namespace
+
+void note_conflicts(const Profile& profile, Reading& reading) {
+  for (const auto check : checks) check(profile, reading);
+}
+
+}  // namespace hv::profiles

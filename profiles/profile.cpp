@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: MIT
+//
+// The list of fields: what there is in a profile, what it may be, and what it
+// means. Decoding, the JSON Schema and docs/profile.md all come from here.
+#include "profiles/profile.h"
+
+#include "profiles/decode.h"
+
+namespace hv::profiles {
+namespace {
+
+constexpr std::uint64_t largest_memory_mib = 1ULL << 32U;  // 4 PiB: 52 bits of address.
+constexpr std::uint64_t largest_disk_gib = 1ULL << 32U;    // 4 EiB: well below 64 bits of bytes.
+
+void read_identity(Fields& fields, Profile& profile) {
+  profile.name =
+      fields["name"].text({.fallback = {}, .form = vm_name_form},
+                          {.text = "The VM's name: of its unit, its files, and on the command line",
+                           .example = "\"web\""});
+  profile.description = fields["description"].text(
+      {}, {.text = "Free text, shown by `list` and `status`", .example = "\"the shop's server\""});
+  profile.owner = fields["owner"].text(
+      {}, {.text = "Who the VM belongs to; menus can filter by it", .example = "\"alice\""});
+  profile.os =
+      fields["os"].text({}, {.text = "A hint at what runs in it: `linux`, `ubuntu`, `windows`, …",
+                             .example = "\"debian\""});
+  profile.labels = fields["labels"].map(
+      {.text = "Names and values of your own", .example = "{\"site\": \"berlin\"}"});
+  profile.uuid = fields["uuid"].text(
+      {.form = uuid_form},
+      {.text = "The UUID that the guest sees; without it, one that the name and this host always "
+               "give",
+       .example = "\"5f1c3a52-7d0e-4c5b-9d62-0a6f4a1e9b77\""});
+}
+
+Topology read_topology(Fields& fields) {
+  constexpr auto count = [](std::uint64_t max) {
+    return Range{.min = 1, .max = max, .fallback = 0};
+  };
+  return {.sockets = fields["sockets"].number(count(64), {.text = "Sockets", .example = "1"}),
+          .dies = fields["dies"].number(count(64), {.text = "Dies in a socket", .example = "1"}),
+          .cores = fields["cores"].number(count(1024), {.text = "Cores in a die", .example = "2"}),
+          .threads =
+              fields["threads"].number(count(64), {.text = "Threads of a core", .example = "2"})};
+}
+
+std::vector<Sourced<std::uint64_t>> read_numa(Fields& fields) {
+  const auto [nodes, pointer] = fields["nodeset"].parsed(
+      parse_number_set, number_set_form,
+      {.text = "The host's NUMA nodes that the guest's memory comes from, strictly",
+       .example = "\"0-1\""});
+  std::vector<Sourced<std::uint64_t>> all;
+  all.reserve(nodes.size());
+  for (const auto node : nodes) all.push_back({node, pointer});
+  return all;
+}
+
+/// The named toggles that the profile gives.
+template <std::size_t N>
+std::vector<Feature> read_toggles(Fields& fields,
+                                  const std::pair<std::string_view, Doc> (&table)[N]) {
+  std::vector<Feature> given;
+  for (const auto& [name, doc] : table)
+    if (auto wanted = fields[name].flag(false, doc); wanted.given())
+      given.push_back({std::string(name), std::move(wanted)});
+  return given;
+}
+
+std::vector<Feature> read_cpu_features(Fields& fields) {
+  static constexpr std::pair<std::string_view, Doc> toggles[] = {
+      {"shstk", {"Shadow stacks (CET)", "true"}},
+      {"ibt", {"Indirect branch tracking (CET, Intel)", "true"}},
+      {"avic", {"AMD's interrupt virtualisation; x2AVIC on Zen 4 and later", "true"}},
+      {"secure_avic", {"AVIC for confidential guests", "true"}},
+      {"sev", {"AMD SEV: encrypted memory", "true"}},
+      {"sev_es", {"AMD SEV-ES: encrypted registers too", "true"}},
+      {"sev_snp", {"AMD SEV-SNP: memory integrity too", "true"}},
+      {"ciphertext_hiding", {"Ciphertext hiding, with `sev_snp`", "true"}},
+      {"secure_tsc", {"A time stamp counter that the host cannot move, with `sev_snp`", "true"}},
+      {"fred", {"Flexible return and event delivery", "true"}},
+      {"zhaoxin_centaur_leaves", {"The CPUID leaves of Zhaoxin and Centaur CPUs", "true"}},
+  };
+  return read_toggles(fields, toggles);
+}
+
+std::vector<Feature> read_memory_options(Fields& fields) {
+  static constexpr std::pair<std::string_view, Doc> toggles[] = {
+      {"guest_memfd", {"Memory from guest_memfd, which the host does not map", "true"}},
+      {"private", {"Private memory, for confidential guests", "true"}},
+  };
+  return read_toggles(fields, toggles);
+}
+
+void read_machine(Fields& fields, Profile& profile) {
+  profile.arch =
+      fields["arch"].word(arch_words, Arch::x86_64,
+                          {.text = "The guest's architecture; without KVM for it, it is emulated",
+                           .example = "\"aarch64\""});
+  profile.accelerator = fields["accel"].word(
+      accelerator_words, Accelerator::automatic,
+      {.text = "`kvm` needs it, `tcg` emulates, `auto` takes KVM if it can run the guest",
+       .example = "\"kvm\""});
+  profile.machine = fields["machine"].text(
+      {.form = model_form},
+      {.text = "QEMU's machine type; without it the architecture's own, at the version of the "
+               "first start",
+       .example = "\"q35\""});
+  profile.cpu_model = fields["cpu"].text(
+      {.form = model_form},
+      {.text = "QEMU's CPU model; without it `host` with KVM, else the best that is emulated",
+       .example = "\"max\""});
+  profile.cpus = fields["cpus"].amount(
+      {.min = 1, .max = 4096}, 2,
+      {.text = "Virtual CPUs. `AUTO_DETECT`: a quarter of the host's, at least 2", .example = "4"});
+  profile.topology = fields["cpu_topology"].object(
+      read_topology, {.text = "How the CPUs are arranged; their product must be `cpus`",
+                      .example = "{\"sockets\": 1, \"cores\": 2, \"threads\": 2}"});
+  profile.memory_mib = fields["memory_mb"].amount(
+      {.min = 256, .max = largest_memory_mib, .unit = "MiB"}, 256,
+      {.text = "Memory. `AUTO_DETECT`: 2 GiB a CPU, at most half the host's", .example = "4096"});
+  profile.numa_nodes = fields["numa"].object(
+      read_numa, {.text = "Where memory comes from", .example = "{\"nodeset\": \"0-1\"}"});
+  profile.hugepages = fields["hugepages"].flag(
+      false, {.text = "Memory from the host's huge pages", .example = "true"});
+  profile.cpu_pinning = fields["cpu_pinning"].list(
+      [](const Item& item) {
+        return item.number({.min = 0, .max = 8191},
+                           {.text = "The number of a host CPU", .example = "4"});
+      },
+      {.text = "The host CPU of each virtual CPU; a short list is used again from its start",
+       .example = "[4, 5, 6, 7]"});
+  profile.cpu_features = fields["cpu_features"].object(
+      read_cpu_features,
+      {.text = "CPU features that hosts need to be able to give", .example = "{\"shstk\": true}"});
+  profile.memory_options = fields["memory_options"].object(
+      read_memory_options, {.text = "How memory is held", .example = "{\"guest_memfd\": true}"});
+}
+
+Firmware read_firmware(Fields& fields) {
+  return {.kind = fields["type"].word(
+              firmware_words, FirmwareKind::automatic,
+              {.text = "`auto`: what the guest's other fields ask for, else the architecture's "
+                       "usual. `none`: the kernel is started without any",
+               .example = "\"uefi\""}),
+          .secure_boot = fields["secure_boot"].flag(
+              false, {.text = "UEFI with Secure Boot, and keys enrolled", .example = "true"}),
+          .code = fields["code"].text(
+              {.form = path_form},
+              {.text = "The firmware's image; without it, by QEMU's firmware descriptors",
+               .example = "\"/usr/share/OVMF/OVMF_CODE_4M.fd\""}),
+          .vars_template = fields["vars"].text(
+              {.form = path_form}, {.text = "What the VM's own variable store starts as",
+                                    .example = "\"/usr/share/OVMF/OVMF_VARS_4M.fd\""})};
+}
+
+void read_boot(Fields& fields, Profile& profile) {
+  profile.firmware = fields["firmware"].object(
+      read_firmware, {.text = "What starts the guest", .example = "\"uefi\""}, "type");
+  profile.kernel = fields["kernel"].text(
+      {.form = path_form}, {.text = "A kernel to start directly, without a boot loader",
+                            .example = "\"/var/lib/hypervisor/demo/vmlinuz\""});
+  profile.initrd = fields["initrd"].text(
+      {.form = path_form},
+      {.text = "Its initial RAM disk", .example = "\"/var/lib/hypervisor/demo/initrd\""});
+  profile.cmdline = fields["cmdline"].text(
+      {}, {.text = "Its command line", .example = "\"console=ttyS0 quiet\""});
+}
+
+/// The cache mode is a matter of `io` where nobody chose it.
+void read_storage(Fields& fields, Disk& disk) {
+  disk.cache = fields["cache"].word(
+      disk_cache_words, DiskCache::writeback,
+      {.text = "How the host caches the disk; with `io` `native` the default is `none`",
+       .example = "\"none\""});
+  disk.io = fields["io"].word(disk_io_words, DiskIo::threads,
+                              {.text = "How QEMU reaches it; `native` needs `cache` `none` or "
+                                       "`directsync`",
+                               .example = "\"io_uring\""});
+  if (disk.io.value == DiskIo::native && !disk.cache.given()) disk.cache.value = DiskCache::none;
+}
+
+void read_disks(Fields& fields, Profile& profile) {
+  auto& disk = profile.disk;
+  disk.size_gib = fields["disk_gb"].number(
+      {.min = 0, .max = largest_disk_gib, .fallback = 20, .unit = "GiB"},
+      {.text = "Size of the VM's disk, which is made at the first start. 0: no disk",
+       .example = "40"});
+  disk.base_image = fields["disk_image_path"].text(
+      {.form = path_form},
+      {.text = "An image that the disk starts as, such as a cloud image; it is not written to",
+       .example = "\"/var/lib/hypervisor/images/debian-12.qcow2\""});
+  disk.format =
+      fields["disk_format"].word(disk_format_words, DiskFormat::qcow2,
+                                 {.text = "The format of the VM's disk", .example = "\"raw\""});
+  fields["storage"].object(
+      [&](Fields& members) { read_storage(members, disk); },
+      {.text = "How the disk is used", .example = "{\"cache\": \"none\", \"io\": \"native\"}"});
+  profile.iso = fields["iso_path"].text(
+      {.form = path_form},
+      {.text = "A CD image in the drive; a relative path is one below the ISO library",
+       .example = "\"debian-12-netinst.iso\""});
+  profile.cloud_init = fields["cloud_init"].object(
+      [](Fields& members) -> CloudInit {
+        return {
+            .seed_iso = members["seed_iso_path"].text(
+                {.form = path_form},
+                {.text = "A seed made elsewhere", .example = "\"seeds/web.iso\""}),
+            .user_data = members["user_data_path"].text(
+                {.form = path_form}, {.text = "User data", .example = "\"seeds/web/user-data\""}),
+            .meta_data = members["meta_data_path"].text(
+                {.form = path_form}, {.text = "Meta data; made from the name if not given",
+                                      .example = "\"seeds/web/meta-data\""}),
+            .network_config = members["network_config_path"].text(
+                {.form = path_form},
+                {.text = "Network configuration", .example = "\"seeds/web/network-config\""})};
+      },
+      {.text = "What cloud-init in the guest finds: a seed, or files that one is made of",
+       .example = "{\"user_data_path\": \"seeds/web/user-data\"}"});
+}
+
+/// Who names a bridge or a zone wants it used.
+Network read_network(Fields& fields) {
+  Network network{
+      .mode = fields["mode"].word(
+          network_mode_words, NetworkMode::user,
+          {.text = "`user`, or `nat`: out through the host, nothing comes in. `bridge`: on the "
+                   "host's bridge, which is also the default if `bridge` or `zone` is given",
+           .example = "\"bridge\""}),
+      .bridge = fields["bridge"].text(
+          {.form = bridge_form},
+          {.text = "The bridge. `AUTO_DETECT`: the host's default one", .example = "\"br0\""}),
+      .vhost = fields["vhost"].flag(
+          false,
+          {.text = "Packets by the host's kernel, without QEMU; for bridges", .example = "true"}),
+      .zone = fields["zone"].text(
+          {},
+          {.text = "A network zone of config.json, which names the bridge", .example = "\"dmz\""})};
+  const auto& deciding = network.bridge.value.empty() ? network.zone : network.bridge;
+  if (!network.mode.given() && !deciding.value.empty())
+    network.mode = {NetworkMode::bridge, deciding.pointer};
+  return network;
+}
+
+Display read_display(Fields& fields) {
+  Display display{
+      .kind = fields["type"].word(
+          display_words, DisplayKind::spice,
+          {.text = "How the screen is reached, on the host only", .example = "\"vnc\""}),
+      .headless = fields["headless"].flag(
+          false, {.text = "No screen at all, as with `type` `none`", .example = "true"}),
+      .heads = fields["heads"].number({.min = 1, .max = 16, .fallback = 1},
+                                      {.text = "Screens", .example = "2"})};
+  if (display.headless.value && !display.kind.given())
+    display.kind = {DisplayKind::none, display.headless.pointer};
+  return display;
+}
+
+LookingGlass read_looking_glass(Fields& fields) {
+  return {
+      .enable = fields["enable"].flag(
+          false, {.text = "Share memory with Looking Glass on the host", .example = "true"}),
+      .size_mib = fields["size_mb"].number({.min = 32, .max = 4096, .fallback = 64, .unit = "MiB"},
+                                           {.text = "Its size, a power of two", .example = "128"})};
+}
+
+void read_devices(Fields& fields, Profile& profile) {
+  profile.network = fields["network"].object(
+      read_network, {.text = "The network card",
+                     .example = "{\"mode\": \"bridge\", \"bridge\": \"br0\", \"vhost\": true}"});
+  profile.console = fields["console"].word(
+      console_words, ConsoleKind::serial,
+      {.text = "What `hvlaunch console` attaches to", .example = "\"virtio\""});
+  profile.display = fields["display"].object(
+      read_display, {.text = "The screen", .example = "{\"type\": \"none\"}"});
+  profile.video_heads = fields["video"].object(
+      [](Fields& members) {
+        return members["heads"].number({.min = 1, .max = 16, .fallback = 1},
+                                       {.text = "Screens of the graphics card", .example = "2"});
+      },
+      {.text = "The graphics card", .example = "{\"heads\": 2}"});
+  auto [audio, audio_pointer] = fields["audio"].object(
+      [](Fields& members) {
+        return members["model"].word(audio_words, std::string_view(),
+                                     {.text = "Which one", .example = "\"ich9\""});
+      },
+      {.text = "The sound device", .example = "{\"model\": \"ich9\"}"});
+  profile.audio_model = {std::string(audio), std::move(audio_pointer)};
+  profile.looking_glass = fields["looking_glass"].object(
+      read_looking_glass,
+      {.text = "Shared memory for Looking Glass", .example = "{\"enable\": true}"});
+  profile.tpm = fields["tpm"].object(
+      [](Fields& members) {
+        return members["enable"].flag(false, {.text = "A TPM 2.0, by swtpm", .example = "true"});
+      },
+      {.text = "The trusted platform module", .example = "{\"enable\": true}"});
+  profile.memory_balloon = fields["memballoon"].object(
+      [](Fields& members) {
+        auto disable = members["disable"].flag(
+            false,
+            {.text = "No memory balloon: the guest never gives memory back", .example = "true"});
+        disable.value = !disable.value;
+        return disable;
+      },
+      {.text = "The memory balloon", .example = "{\"disable\": true}"});
+  profile.host_devices = fields["hostdevs"].list(
+      [](const Item& item) {
+        return item.parsed(vfio::parse_pci_address, pci_address_form,
+                           {.text = "The PCI address of a device", .example = "\"0000:01:00.0\""});
+      },
+      {.text = "Devices of the host that the guest gets, bound at start and given back at stop",
+       .example = "[\"0000:01:00.0\", \"0000:01:00.1\"]"});
+}
+
+Limits read_limits(Fields& fields) {
+  return {.cpu_quota_percent = fields["cpu_quota_percent"].number(
+              {.min = 1, .max = 100000, .fallback = 0},
+              {.text = "CPU time, of QEMU as a whole; 100 is one host CPU", .example = "200"}),
+          .memory_max_mib = fields["memory_max_mb"].number(
+              {.min = 256, .max = largest_memory_mib, .fallback = 0, .unit = "MiB"},
+              {.text = "Memory, of QEMU as a whole: more than `memory_mb`", .example = "6144"})};
+}
+
+Shutdown read_shutdown(Fields& fields) {
+  constexpr auto seconds = [](std::uint64_t fallback) {
+    return Range{.min = 0, .max = 3600, .fallback = fallback};
+  };
+  return {.agent_seconds = fields["agent_seconds"].number(
+              seconds(10), {.text = "For the guest agent to shut the guest down", .example = "0"}),
+          .acpi_seconds = fields["acpi_seconds"].number(
+              seconds(60), {.text = "For the guest to obey its power button", .example = "120"}),
+          .quit_seconds = fields["quit_seconds"].number(
+              seconds(5), {.text = "For QEMU to obey `quit`", .example = "10"}),
+          .term_seconds = fields["term_seconds"].number(
+              seconds(5), {.text = "For QEMU to obey SIGTERM, before SIGKILL", .example = "10"})};
+}
+
+ExtraArguments read_extra_arguments(Fields& fields) {
+  return {.reason = fields["reason"].text({.fallback = {}, .form = sentence_form},
+                                          {.text = "Why they are needed; shown in every plan",
+                                           .example = "\"our driver wants a second serial port\""}),
+          .arguments = fields["args"].list(
+              [](const Item& item) {
+                return item.text({}, {.text = "One argument", .example = "\"-serial\""});
+              },
+              {.text = "Arguments, passed on unread", .example = "[\"-serial\", \"null\"]"})};
+}
+
+void read_operation(Fields& fields, Profile& profile) {
+  profile.limits = fields["limits"].object(
+      read_limits,
+      {.text = "What the VM may use of the host", .example = "{\"cpu_quota_percent\": 200}"});
+  profile.autostart.enable =
+      fields["autostart"].flag(false, {.text = "Start with the host", .example = "true"});
+  profile.autostart.group = fields["autostart_group"].text(
+      {}, {.text = "Groups start one after the other, as config.json orders them",
+           .example = "\"infrastructure\""});
+  profile.autostart.priority = fields["autostart_priority"].number(
+      {.min = 0, .max = 100, .fallback = 50},
+      {.text = "The order within a group, lower first", .example = "10"});
+  profile.shutdown = fields["shutdown"].object(
+      read_shutdown, {.text = "How long `stop` gives each of its means, in turn; 0 skips it",
+                      .example = "{\"acpi_seconds\": 120}"});
+  profile.watch = fields["watch"].flag(
+      true, {.text = "Keep a small process beside the VM that shares its QMP monitor and logs why "
+                     "it ended",
+             .example = "false"});
+  fields["qemu"].object(
+      [&](Fields& members) {
+        profile.qemu_binary = members["binary"].text(
+            {.form = program_form}, {.text = "The QEMU to run; without it, qemu-system-<arch>",
+                                     .example = "\"/opt/qemu/bin/qemu-system-x86_64\""});
+        profile.extra_arguments = members["extra_args"].list(
+            [](const Item& item) {
+              return item.object(read_extra_arguments,
+                                 {.text = "Arguments, and the reason for them",
+                                  .example = "{\"reason\": \"a second port\", \"args\": "
+                                             "[\"-serial\", \"null\"]}"});
+            },
+            {.text = "Arguments that no field stands for",
+             .example = "[{\"reason\": \"a second port\", \"args\": [\"-serial\", \"null\"]}]"});
+      },
+      {.text = "QEMU itself", .example = "{\"binary\": \"/opt/qemu/bin/qemu-system-x86_64\"}"});
+}
+
+}  // namespace
+
+Profile read_profile(Fields& fields) {
+  Profile profile;
+  read_identity(fields, profile);
+  read_machine(fields, profile);
+  read_boot(fields, profile);
+  read_disks(fields, profile);
+  read_devices(fields, profile);
+  read_operation(fields, profile);
+  return profile;
+}
+
+const std::vector<FieldDescription>& field_descriptions() {
+  static const std::vector<FieldDescription> descriptions = [] {
+    std::vector<FieldDescription> recorded;
+    Reading reading{.recorded = &recorded};
+    Fields fields(reading, nullptr, "");
+    (void)read_profile(fields);  // Of defaults; what it records is what we are after.
+    return recorded;
+  }();
+  return descriptions;
+}
+
+}  // namespace hv::profiles

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//
+// The words that profiles use for our enumerators. Where two words mean the
+// same, the first is the one we print.
+#pragma once
+
+#include "profiles/profile.h"
+
+#include <cstddef>
+#include <string_view>
+
+namespace hv::profiles {
+
+template <class E>
+struct Word {
+  std::string_view word;
+  E value;
+};
+
+inline constexpr Word<Arch> arch_words[] = {
+    {"x86_64", Arch::x86_64},
+    {"aarch64", Arch::aarch64},
+    {"riscv64", Arch::riscv64},
+    {"loongarch64", Arch::loongarch64},
+};
+
+inline constexpr Word<Accelerator> accelerator_words[] = {
+    {"auto", Accelerator::automatic},
+    {"kvm", Accelerator::kvm},
+    {"tcg", Accelerator::tcg},
+};
+
+inline constexpr Word<FirmwareKind> firmware_words[] = {
+    {"auto", FirmwareKind::automatic},
+    {"none", FirmwareKind::none},
+    {"bios", FirmwareKind::bios},
+    {"uefi", FirmwareKind::uefi},
+};
+
+inline constexpr Word<DiskFormat> disk_format_words[] = {
+    {"qcow2", DiskFormat::qcow2},
+    {"raw", DiskFormat::raw},
+    {"AUTO_DETECT", DiskFormat::qcow2},  // In templates of the older suite.
+};
+
+inline constexpr Word<DiskCache> disk_cache_words[] = {
+    {"writeback", DiskCache::writeback},
+    {"none", DiskCache::none},
+    {"writethrough", DiskCache::writethrough},
+    {"directsync", DiskCache::directsync},
+    {"unsafe", DiskCache::unsafe},
+};
+
+inline constexpr Word<DiskIo> disk_io_words[] = {
+    {"threads", DiskIo::threads},
+    {"native", DiskIo::native},
+    {"io_uring", DiskIo::io_uring},
+};
+
+inline constexpr Word<NetworkMode> network_mode_words[] = {
+    {"user", NetworkMode::user},
+    {"nat", NetworkMode::user},  // The older suite's word for it.
+    {"bridge", NetworkMode::bridge},
+    {"none", NetworkMode::none},
+};
+
+inline constexpr Word<DisplayKind> display_words[] = {
+    {"spice", DisplayKind::spice},
+    {"vnc", DisplayKind::vnc},
+    {"none", DisplayKind::none},
+};
+
+inline constexpr Word<ConsoleKind> console_words[] = {
+    {"serial", ConsoleKind::serial},
+    {"virtio", ConsoleKind::virtio},
+    {"none", ConsoleKind::none},
+};
+
+/// The sound devices, by the names that Profile::audio_model holds.
+inline constexpr Word<std::string_view> audio_words[] = {
+    {"none", ""},
+    {"ich9", "ich9"},
+    {"ac97", "ac97"},
+    {"virtio", "virtio"},
+};
+
+/// The word for `value`, from the table of its type.
+template <class E, std::size_t N>
+[[nodiscard]] constexpr std::string_view word_of(const Word<E> (&table)[N], E value) {
+  for (const auto& [word, candidate] : table)
+    if (candidate == value) return word;
+  return {};
+}
+
+}  // namespace hv::profiles
