@@ -183,7 +183,7 @@ std::string row(const FieldDescription& field) {
 constexpr std::string_view introduction = R"(# The profile
 
 A VM is one JSON object in a file. This page is made from the code that reads it
-(`hvlaunch schema --markdown`); `hvlaunch schema` gives the same as a JSON Schema, for editors.
+(`hvlaunch document profile.md`); `hvlaunch schema` gives the same as a JSON Schema, for editors.
 
 - Comments (`// …` and `/* … */`) and a comma after the last member are accepted. So is a member whose
   name begins with `_`, at any level: it is a comment too. Any other member that is not listed here is

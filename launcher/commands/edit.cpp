@@ -82,7 +82,7 @@ Outcome edit_copy(const Context& context, const std::string& vm, const std::stri
   auto editor = context.variable("VISUAL");
   if (editor.empty()) editor = context.variable("EDITOR");
   if (editor.empty()) editor = "editor";
-  TRY_OUTCOME(run::run_editor(editor, copy));
+  TRY_OUTCOME(run::run_editor(editor, copy, context.variable("PATH")));
   auto source = TRY_OUTCOME(read_profile_text(context, copy));
   source.text += '\n';
   auto done = put(context, source, path);

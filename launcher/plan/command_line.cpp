@@ -17,8 +17,8 @@ void CommandLine::add(std::string_view option, std::string_view value, Cause cau
       {.option = std::string(option), .value = std::string(value), .cause = std::move(cause)});
 }
 
-void CommandLine::add(std::string_view option, Props value, Cause cause) {
-  add(option, std::move(value).take(), std::move(cause));
+void CommandLine::add(std::string_view option, const Props& value, Cause cause) {
+  add(option, value.text(), std::move(cause));
 }
 
 void CommandLine::add(std::string_view option, const boost::json::object& value, Cause cause) {

@@ -18,18 +18,24 @@ class Props {
   explicit Props(std::string_view type) : text_(escape(type)) {}
 
   template <class T>
-  Props&& set(std::string_view key, const T& value) && {
+  Props& set(std::string_view key, const T& value) {
     if (!text_.empty()) text_ += ',';
     text_ += fmt::format("{}={}", key, escape(fmt::format("{}", value)));
-    return std::move(*this);
+    return *this;
   }
 
   template <class T>
-  Props&& set_if(bool wanted, std::string_view key, const T& value) && {
-    return wanted ? std::move(*this).set(key, value) : std::move(*this);
+  Props& set_if(bool wanted, std::string_view key, const T& value) {
+    return wanted ? set(key, value) : *this;
   }
 
-  [[nodiscard]] std::string take() && { return std::move(text_); }
+  /// Adds what `more` holds.
+  Props& append(const Props& more) {
+    if (!more.text_.empty()) text_ += "," + more.text_;
+    return *this;
+  }
+
+  [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
   static std::string escape(std::string_view value);
@@ -41,7 +47,7 @@ class CommandLine {
  public:
   /// An option without a value, or with one that QEMU takes as it is.
   void add(std::string_view option, std::string_view value, Cause cause);
-  void add(std::string_view option, Props value, Cause cause);
+  void add(std::string_view option, const Props& value, Cause cause);
 
   /// An option in JSON form, in which no comma can become an option.
   void add(std::string_view option, const boost::json::object& value, Cause cause);

@@ -25,7 +25,7 @@ void emit_loongarch64(const Machine& machine, CommandLine& line);
 void emit_identity(const Machine& machine, CommandLine& line);
 
 /// `-machine`: `specific` holds what only this architecture has.
-void emit_machine(const Machine& machine, Props specific, CommandLine& line);
+void emit_machine(const Machine& machine, const Props& specific, CommandLine& line);
 void emit_accelerator(const Machine& machine, CommandLine& line);
 
 /// `-cpu`, with `properties` after the model ("pauth-impdef=on"), and `-smp`.

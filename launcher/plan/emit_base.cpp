@@ -32,17 +32,18 @@ void emit_identity(const Machine& machine, CommandLine& line) {
            {.rule = "log", .why = "QEMU's messages carry their time"});
 }
 
-void emit_machine(const Machine& machine, Props specific, CommandLine& line) {
+void emit_machine(const Machine& machine, const Props& specific, CommandLine& line) {
   const auto& flash = machine.flash;
+  const bool own_ram = machine.huge_page_kib != 0 || !machine.profile.numa_nodes.empty();
   // A dump of a guest's memory is for the guest's owner, not for a core file.
-  Props value = Props(machine.type.value).set("dump-guest-core", "off");
-  value = std::move(value).set_if(machine.huge_page_kib != 0 || !machine.profile.numa_nodes.empty(),
-                                  "memory-backend", "ram");
-  value = std::move(value).set_if(flash.has_value(), "pflash0", "firmware-code");
-  value = std::move(value).set_if(flash && !flash->value.vars.empty(), "pflash1", "firmware-vars");
-  auto text = std::move(value).take();
-  if (auto more = std::move(specific).take(); !more.empty()) text += "," + more;
-  line.add("-machine", std::string_view(text), machine.type.cause);
+  line.add("-machine",
+           Props(machine.type.value)
+               .set("dump-guest-core", "off")
+               .set_if(own_ram, "memory-backend", "ram")
+               .set_if(flash.has_value(), "pflash0", "firmware-code")
+               .set_if(flash && !flash->value.vars.empty(), "pflash1", "firmware-vars")
+               .append(specific),
+           machine.type.cause);
 }
 
 void emit_accelerator(const Machine& machine, CommandLine& line) {

@@ -62,14 +62,19 @@ void resolve_cpu_model(Resolver& in, Machine& machine) {
                                 : fmt::format("did you mean '{}'?", near)});
 }
 
+/// One socket of cores, or what the profile says; what it leaves out is one.
 Cpus laid_out(std::uint64_t count, const profiles::Topology& wish) {
-  if (!wish.sockets.given() && !wish.cores.given() && !wish.threads.given() && !wish.dies.given())
+  const auto& [sockets, dies, cores, threads] = wish;
+  if (!sockets.given() && !dies.given() && !cores.given() && !threads.given())
     return {.count = count, .cores = count};
+  const auto at_least_one = [](const profiles::Sourced<std::uint64_t>& part) {
+    return std::max<std::uint64_t>(part.value, 1);
+  };
   return {.count = count,
-          .sockets = wish.sockets.value,
-          .dies = wish.dies.value,
-          .cores = wish.cores.value,
-          .threads = wish.threads.value};
+          .sockets = at_least_one(sockets),
+          .dies = at_least_one(dies),
+          .cores = at_least_one(cores),
+          .threads = at_least_one(threads)};
 }
 
 }  // namespace

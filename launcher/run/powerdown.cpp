@@ -68,9 +68,9 @@ Result<> tell_agent(const Place& place) {
 }
 
 /// One guest that is being ended.
-class Ending {
+class Climb {
  public:
-  Ending(const Place& place, const Holder& qemu) : place_(place), qemu_(qemu) {}
+  Climb(const Place& place, const Holder& qemu) : place_(place), qemu_(qemu) {}
 
   /// True if QEMU has ended within the rung's time; false: on to the next.
   Result<bool> try_rung(Rung rung, seconds time) {
@@ -145,12 +145,12 @@ Result<Rung> powerdown(const Place& place, const Ladder& ladder, Rung first,
   const auto qemu = find_holder(place.root, place.lock(), lock_number,
                                 static_cast<pid_t>(state ? state->pid : 0));
   if (!qemu) return std::unexpected(not_running(place));
-  Ending ending(place, *qemu);
+  Climb climb(place, *qemu);
   for (const auto& [rung, name] : rungs) {
     const auto time = time_for(ladder, rung);
     if (rung < first || time.count() == 0) continue;
     on_rung(rung, time);
-    if (!TRY(ending.try_rung(rung, time))) continue;
+    if (!TRY(climb.try_rung(rung, time))) continue;
     TRY(finish(place));
     return rung;
   }

@@ -5,7 +5,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/process/v2/process.hpp>
-#include <boost/process/v2/environment.hpp>
 #include <boost/process/v2/stdio.hpp>
 #include <linux/close_range.h>
 #include <sys/mman.h>
@@ -24,10 +23,19 @@ error_code last_error() {
 
 /// What the child does between fork and exec. Boost 1.81 leaves open what lies
 /// below its own descriptors, so all are closed at exec but those let through.
+/// (Its own process_environment is declared in 1.81, but not to be linked.)
 struct ChildSetup {
+  const std::vector<const char*>& environment;
   int output = -1;
   int ready = -1;
   bool own_session = false;
+
+  template <class Launcher>
+  error_code on_setup(Launcher& launcher, const process::filesystem::path&,
+                      const char* const*&) const {
+    launcher.env = environment.data();
+    return {};
+  }
 
   template <class Launcher>
   error_code on_exec_setup(Launcher& launcher, const process::filesystem::path&,
@@ -43,6 +51,14 @@ struct ChildSetup {
   }
 };
 
+/// As execve(2) wants it.
+std::vector<const char*> pointers_to(const std::vector<std::string>& variables) {
+  std::vector<const char*> pointers;
+  for (const auto& variable : variables) pointers.push_back(variable.c_str());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 std::string last_line(int file) {
   std::array<char, 4096> buffer{};
   const auto end = ::lseek(file, 0, SEEK_END);
@@ -56,8 +72,9 @@ std::string last_line(int file) {
 
 }  // namespace
 
-std::optional<std::string> find_program(std::string_view name) {
-  for (const auto directory : split(program_path, ':')) {
+std::optional<std::string> find_program(std::string_view name, std::string_view search_path) {
+  if (name.contains('/')) return std::string(name);
+  for (const auto directory : split(search_path, ':')) {
     auto path = fmt::format("{}/{}", directory, name);
     if (::access(path.c_str(), X_OK) == 0) return path;
   }
@@ -76,12 +93,13 @@ Result<> run_program(const std::vector<std::string>& argv, std::string_view pack
 
   boost::asio::io_context context;
   error_code error;
-  const std::vector<std::string> environment = {"LC_ALL=C", fmt::format("PATH={}", program_path)};
+  const auto path_variable = fmt::format("PATH={}", program_path);
+  const std::vector<const char*> environment = {"LC_ALL=C", path_variable.c_str(), nullptr};
   process::process child = process::default_process_launcher()(
       context.get_executor(), error, *path,
       std::vector<std::string>(argv.begin() + 1, argv.end()),
-      process::process_stdio{nullptr, {}, {}}, process::process_environment(environment),
-      ChildSetup{.output = output.get()});
+      process::process_stdio{nullptr, {}, {}},
+      ChildSetup{.environment = environment, .output = output.get()});
   if (error) return fail(Fault::failed, "program", "start {}: {}", *path, error.message());
   const int status = child.wait(error);
   if (!error && status == 0) return {};
@@ -93,23 +111,25 @@ Result<> leave_behind(const std::vector<std::string>& argv, UniqueFd ready,
                       const std::vector<std::string>& environment) {
   boost::asio::io_context context;
   error_code error;
+  const auto variables = pointers_to(environment);
   process::process child = process::default_process_launcher()(
       context.get_executor(), error, argv.front(),
       std::vector<std::string>(argv.begin() + 1, argv.end()),
-      process::process_stdio{nullptr, nullptr, nullptr}, process::process_environment(environment),
-      ChildSetup{.ready = ready.get(), .own_session = true});
+      process::process_stdio{nullptr, nullptr, nullptr},
+      ChildSetup{.environment = variables, .ready = ready.get(), .own_session = true});
   if (error) return fail(Fault::failed, "program", "start {}: {}", argv.front(), error.message());
   child.detach();
   return {};
 }
 
-Result<> run_editor(const std::string& editor, const std::string& path) {
+Result<> run_editor(const std::string& editor, const std::string& path,
+                    std::string_view search_path) {
   std::vector<std::string> arguments;
   for (const auto word : split(editor, ' '))
     if (!word.empty()) arguments.emplace_back(word);
   arguments.push_back(path);
-  const auto program = process::environment::find_executable(arguments.front());
-  if (program.empty())
+  const auto program = find_program(arguments.front(), search_path);
+  if (!program)
     return std::unexpected(with_hint({.fault = Fault::missing,
                                       .id = "no-program",
                                       .message = fmt::format("there is no {} here", editor)},
@@ -117,7 +137,7 @@ Result<> run_editor(const std::string& editor, const std::string& path) {
   boost::asio::io_context context;
   error_code error;
   process::process child = process::default_process_launcher()(
-      context.get_executor(), error, program,
+      context.get_executor(), error, *program,
       std::vector<std::string>(arguments.begin() + 1, arguments.end()));
   if (error) return fail(Fault::failed, "program", "start {}: {}", editor, error.message());
   const int status = child.wait(error);

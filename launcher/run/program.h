@@ -26,13 +26,15 @@ namespace hv::run {
 
 /// Runs the user's editor on a file, at the user's terminal and with the
 /// user's environment. `editor` may carry arguments: "code --wait".
-[[nodiscard]] Result<> run_editor(const std::string& editor, const std::string& path);
+[[nodiscard]] Result<> run_editor(const std::string& editor, const std::string& path,
+                                  std::string_view search_path);
 
 /// The directories in which programs are looked for, NixOS's among them.
 inline constexpr std::string_view program_path =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin";
 
-/// Full path of a program in `program_path`; nothing if it is not installed.
-[[nodiscard]] std::optional<std::string> find_program(std::string_view name);
+/// Full path of a program; nothing if it is not installed.
+[[nodiscard]] std::optional<std::string> find_program(std::string_view name,
+                                                      std::string_view search_path = program_path);
 
 }  // namespace hv::run
