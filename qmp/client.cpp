@@ -152,7 +152,7 @@ Result<json::value> Client::Impl::execute(const Line& request, std::span<const i
                                           Deadline deadline) {
   Replies replies;
   auto done = exchange({&request, 1}, fds, replies, deadline.or_in(options_.timeout));
-  if (replies.front()) return *std::move(replies.front());
+  if (auto& reply = replies.front()) return *std::move(reply);
   auto& error = done.error();
   if (error.kind == Error::Kind::timed_out)
     error.message = "no reply to '" + std::string(request.name) + "' in time";
