@@ -94,7 +94,7 @@ class Client::Impl {
   void take_reply(json::object& message);
   void answer(std::size_t slot, json::object& message);
 
-  std::optional<json::value> greeting_;
+  json::value greeting_;  ///< Null before it came.
   std::uint64_t next_id_ = 1;
   // The requests that wait for a reply: ids from first_id_ on, one slot each.
   std::uint64_t first_id_ = 1;
@@ -120,7 +120,7 @@ Result<> Client::Impl::start(wire::Fd fd, Clock::time_point deadline) {
 }
 
 Result<> Client::Impl::take_greeting(Clock::time_point deadline) {
-  while (!greeting_) {
+  while (greeting_.is_null()) {
     if (auto got = connection_->receive(deadline); !got) {
       if (got.error().kind != Error::Kind::timed_out) return got;
       return fail(Error::Kind::timed_out,
@@ -128,7 +128,7 @@ Result<> Client::Impl::take_greeting(Clock::time_point deadline) {
                   "end the other client, or use another monitor");
     }
   }
-  server_ = server_of(*greeting_);
+  server_ = server_of(greeting_);
   return {};
 }
 
@@ -152,7 +152,7 @@ Result<json::value> Client::Impl::execute(const Line& request, std::span<const i
                                           Deadline deadline) {
   Replies replies;
   auto done = exchange({&request, 1}, fds, replies, deadline.or_in(options_.timeout));
-  if (replies.front()) return *std::move(replies.front());
+  if (auto& reply = replies.front()) return *std::move(reply);
   auto& error = done.error();
   if (error.kind == Error::Kind::timed_out)
     error.message = "no reply to '" + std::string(request.name) + "' in time";
@@ -162,7 +162,8 @@ Result<json::value> Client::Impl::execute(const Line& request, std::span<const i
 void Client::Impl::take(json::object message) {
   if (auto name = string_at(message, "event"))
     take_event(*std::move(name), message);
-  else if (auto* const greeting = message.if_contains("QMP"); greeting != nullptr && !greeting_)
+  else if (auto* const greeting = message.if_contains("QMP");
+           greeting != nullptr && greeting_.is_null())
     greeting_ = std::move(*greeting);
   else
     take_reply(message);
@@ -245,12 +246,12 @@ Result<Client> Client::attach(int fd, const Options& options) {
   return Client(std::move(impl));
 }
 
-Result<json::value> Client::execute(std::string_view name, json::object arguments,
+Result<json::value> Client::execute(std::string_view name, const json::object& arguments,
                                     Deadline deadline) {
   return impl_->execute({"execute", name, arguments}, {}, deadline);
 }
 
-Result<json::value> Client::execute_oob(std::string_view name, json::object arguments,
+Result<json::value> Client::execute_oob(std::string_view name, const json::object& arguments,
                                         Deadline deadline) {
   if (!impl_->oob_)
     return fail(Error::Kind::unsupported, "out-of-band execution was not negotiated",
@@ -258,7 +259,7 @@ Result<json::value> Client::execute_oob(std::string_view name, json::object argu
   return impl_->execute({"exec-oob", name, arguments}, {}, deadline);
 }
 
-Result<json::value> Client::execute_with_fds(std::string_view name, json::object arguments,
+Result<json::value> Client::execute_with_fds(std::string_view name, const json::object& arguments,
                                              std::span<const int> fds, Deadline deadline) {
   if (fds.size() > wire::max_fds)
     return fail(Error::Kind::unsupported,

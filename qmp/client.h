@@ -100,6 +100,8 @@ class Client {
 
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
   ~Client();
 
   template <Command C>
@@ -111,17 +113,17 @@ class Client {
 
   /// What the reply's "return" holds.
   [[nodiscard]] Result<boost::json::value> execute(std::string_view name,
-                                                   boost::json::object arguments = {},
+                                                   const boost::json::object& arguments = {},
                                                    Deadline deadline = {});
 
   /// Runs at once, before commands that wait; only few commands allow it.
   [[nodiscard]] Result<boost::json::value> execute_oob(std::string_view name,
-                                                       boost::json::object arguments = {},
+                                                       const boost::json::object& arguments = {},
                                                        Deadline deadline = {});
 
   /// `fds` stay the caller's; QEMU gets duplicates. For getfd and add-fd.
   [[nodiscard]] Result<boost::json::value> execute_with_fds(std::string_view name,
-                                                            boost::json::object arguments,
+                                                            const boost::json::object& arguments,
                                                             std::span<const int> fds,
                                                             Deadline deadline = {});
 

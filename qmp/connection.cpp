@@ -63,7 +63,7 @@ Result<> Connection::wait(bool for_room, Clock::time_point deadline) {
   while (!ready && context_.run_one_until(deadline) > 0) {
   }
   boost::system::error_code ignored;  // Nothing left to cancel is no failure.
-  descriptor_.cancel(ignored);
+  (void)descriptor_.cancel(ignored);
   context_.restart();
   context_.poll();
   if (!ready) return fail(Error::Kind::timed_out, "the deadline passed");
@@ -85,16 +85,17 @@ Result<> Connection::take_input() {
 
 Result<> Connection::deliver() {
   for (;;) {
-    const auto text = input_.next();
-    if (!text) return give_up(text.error());
-    if (!*text) return {};
+    const auto next = input_.next();
+    if (!next) return give_up(next.error());
+    const auto& text = *next;
+    if (!text) return {};
     json::parse_options options;
     options.max_depth = limits_.depth;
     boost::system::error_code error;
-    auto message = json::parse(**text, error, {}, options);
+    auto message = json::parse(*text, error, {}, options);
     if (error || !message.is_object())
       return give_up({.kind = Error::Kind::malformed,
-                      .message = "the peer sent no JSON object: '" + excerpt(**text) + "'"});
+                      .message = "the peer sent no JSON object: '" + excerpt(*text) + "'"});
     sink_(std::move(message.get_object()));
   }
 }

@@ -28,10 +28,9 @@ namespace qmp {
 
 class Multiplexer::Hub : public std::enable_shared_from_this<Hub> {
  public:
-  Hub(boost::asio::io_context& context, const MultiplexerOptions& options,
-      MultiplexerHandlers handlers);
+  Hub(boost::asio::io_context& context, MultiplexerOptions options, MultiplexerHandlers handlers);
 
-  void start(wire::Fd upstream);
+  [[nodiscard]] Result<> start(wire::Fd upstream);
   void stop();
   [[nodiscard]] std::size_t clients() const { return clients_.size(); }
 
@@ -70,7 +69,7 @@ class Multiplexer::Hub : public std::enable_shared_from_this<Hub> {
   State state_ = State::greeting;
   boost::asio::steady_timer timer_;  ///< For the handshake, then for accepting again.
   boost::asio::posix::stream_descriptor acceptor_;
-  std::optional<Listener> listener_;
+  std::unique_ptr<Listener> listener_;  ///< From negotiation on.
   std::array<char, std::size_t{16} << 10U> scratch_{};
 
   std::shared_ptr<Stream> upstream_;

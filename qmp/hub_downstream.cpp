@@ -69,27 +69,26 @@ void Multiplexer::Hub::accept_clients() {
   });
 }
 
-void Multiplexer::Hub::add_client(wire::Fd fd) try {
+void Multiplexer::Hub::add_client(wire::Fd fd) {
   const auto key = next_client_++;
-  auto stream =
-      std::make_shared<Stream>(context_, std::move(fd), limits(), options_.max_queue, scratch_);
-  auto& client = clients_.try_emplace(key, context_, stream).first->second;
+  auto stream = std::make_shared<Stream>(context_, limits(), options_.max_queue, scratch_);
   const auto weak = weak_from_this();
-  stream->start({.message =
-                     [weak, key](std::string_view text) {
-                       if (const auto hub = weak.lock()) hub->take_request(key, text);
-                     },
-                 .end =
-                     [weak, key](const Error&) {
-                       if (const auto hub = weak.lock()) hub->drop_client(key);
-                     },
-                 .drained =
-                     [weak, key] {
-                       if (const auto hub = weak.lock()) hub->release(key);
-                     }});
-  client.stream().send(greeting_);
-} catch (const boost::system::system_error&) {
-  // Too many descriptors are watched already: the client sees its connection closed.
+  Stream::Handlers handlers{.message =
+                                [weak, key](std::string_view text) {
+                                  if (const auto hub = weak.lock()) hub->take_request(key, text);
+                                },
+                            .end =
+                                [weak, key](const Error&) {
+                                  if (const auto hub = weak.lock()) hub->drop_client(key);
+                                },
+                            .drained =
+                                [weak, key] {
+                                  if (const auto hub = weak.lock()) hub->release(key);
+                                }};
+  // It fails where too much is watched already; the client sees its connection closed.
+  if (!stream->start(std::move(fd), std::move(handlers))) return;
+  stream->send(greeting_);
+  clients_.try_emplace(key, context_, std::move(stream));
 }
 
 void Multiplexer::Hub::drop_client(std::uint64_t key) {

@@ -19,28 +19,29 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
 
 }  // namespace
 
-Multiplexer::Hub::Hub(boost::asio::io_context& context, const MultiplexerOptions& options,
+Multiplexer::Hub::Hub(boost::asio::io_context& context, MultiplexerOptions options,
                       MultiplexerHandlers handlers)
     : context_(context),
-      options_(options),
+      options_(std::move(options)),
       handlers_(std::move(handlers)),
       timer_(context),
       acceptor_(context) {}
 
-void Multiplexer::Hub::start(wire::Fd upstream) {
+Result<> Multiplexer::Hub::start(wire::Fd upstream) {
   // QEMU's window is bounded by the schedule: its queue needs no bound of its own.
-  upstream_ = std::make_shared<Stream>(context_, std::move(upstream), limits(),
-                                       static_cast<std::size_t>(-1), scratch_);
+  upstream_ = std::make_shared<Stream>(context_, limits(), static_cast<std::size_t>(-1), scratch_);
   const auto weak = weak_from_this();
-  upstream_->start({.message =
-                        [weak](std::string_view text) {
-                          if (const auto hub = weak.lock()) hub->take_upstream(text);
-                        },
-                    .end =
-                        [weak](Error error) {
-                          if (const auto hub = weak.lock()) hub->fail_with(std::move(error));
-                        },
-                    .drained = [] {}});
+  const Stream::Handlers handlers{.message =
+                                      [weak](std::string_view text) {
+                                        if (const auto hub = weak.lock()) hub->take_upstream(text);
+                                      },
+                                  .end =
+                                      [weak](Error error) {
+                                        if (const auto hub = weak.lock())
+                                          hub->fail_with(std::move(error));
+                                      },
+                                  .drained = [] {}};
+  if (auto started = upstream_->start(std::move(upstream), handlers); !started) return started;
   timer_.expires_after(options_.timeout);
   timer_.async_wait([weak](const boost::system::error_code& error) {
     const auto hub = weak.lock();
@@ -50,6 +51,7 @@ void Multiplexer::Hub::start(wire::Fd upstream) {
                                ": no greeting from QEMU in time; another client may hold this "
                                "monitor"});
   });
+  return {};
 }
 
 void Multiplexer::Hub::stop() {
@@ -111,9 +113,9 @@ Result<> Multiplexer::Hub::open_listener() {
   auto listener = Listener::open(options_.listen);
   if (!listener) return std::unexpected(std::move(listener).error());
   boost::system::error_code error;
-  acceptor_.assign(listener->fd(), error);
+  (void)acceptor_.assign(listener->fd(), error);
   if (error) return wire::fail_system("watch " + options_.listen, error.value());
-  listener_.emplace(*std::move(listener));
+  listener_ = std::make_unique<Listener>(*std::move(listener));
   return {};
 }
 

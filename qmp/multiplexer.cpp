@@ -11,7 +11,8 @@ Result<Multiplexer> Multiplexer::start(boost::asio::io_context& context,
   auto upstream = wire::connect_unix(options.upstream, wire::Clock::now() + options.timeout);
   if (!upstream) return std::unexpected(std::move(upstream).error());
   auto hub = std::make_shared<Hub>(context, options, std::move(handlers));
-  hub->start(*std::move(upstream));
+  if (auto started = hub->start(*std::move(upstream)); !started)
+    return std::unexpected(std::move(started).error());
   return Multiplexer(std::move(hub));
 } catch (const boost::system::system_error& error) {
   return wire::fail_system("watch the QMP socket", error.code().value());

@@ -60,6 +60,8 @@ class Multiplexer {
                                                  MultiplexerHandlers handlers);
   Multiplexer(Multiplexer&&) noexcept;
   Multiplexer& operator=(Multiplexer&&) = delete;
+  Multiplexer(const Multiplexer&) = delete;
+  Multiplexer& operator=(const Multiplexer&) = delete;
   ~Multiplexer();  ///< Closes every connection and removes the socket.
 
   [[nodiscard]] std::size_t clients() const;

@@ -9,22 +9,24 @@ namespace qmp {
 
 using Descriptor = boost::asio::posix::stream_descriptor;
 
-Stream::Stream(boost::asio::io_context& context, wire::Fd fd, Limits limits, std::size_t max_queue,
+Stream::Stream(boost::asio::io_context& context, Limits limits, std::size_t max_queue,
                std::span<char> scratch)
-    : descriptor_(context), input_(limits), max_queue_(max_queue), scratch_(scratch) {
-  descriptor_.assign(fd.get());
-  (void)fd.release();  // The descriptor's from here on.
-}
+    : descriptor_(context), input_(limits), max_queue_(max_queue), scratch_(scratch) {}
 
-void Stream::start(Handlers handlers) {
+Result<> Stream::start(wire::Fd fd, Handlers handlers) {
+  boost::system::error_code error;
+  (void)descriptor_.assign(fd.get(), error);
+  if (error) return wire::fail_system("watch a socket", error.value());
+  (void)fd.release();  // The descriptor's from here on.
   handlers_ = std::move(handlers);
   await_input();
+  return {};
 }
 
 void Stream::close() {
   open_ = false;
   boost::system::error_code ignored;  // The kernel has let go of it all the same.
-  descriptor_.close(ignored);
+  (void)descriptor_.close(ignored);
   received_fds_.clear();
 }
 
@@ -69,11 +71,11 @@ void Stream::read() {
 void Stream::deliver() {
   delivering_ = true;
   while (open_ && !paused_) {
-    const auto text = input_.next();
-    if (!text) {
-      end(text.error());
-    } else if (*text) {
-      handlers_.message(**text);
+    const auto next = input_.next();
+    if (!next) {
+      end(next.error());
+    } else if (const auto& text = *next) {
+      handlers_.message(*text);
     } else {
       await_input();
       break;
@@ -110,6 +112,7 @@ void Stream::send(std::string_view bytes, std::vector<wire::Fd> fds) {
 /// How many of the bytes went out.
 std::size_t Stream::transfer(std::string_view bytes) {
   std::vector<int> fds;
+  fds.reserve(queued_fds_.size());
   for (const auto& fd : queued_fds_) fds.push_back(fd.get());
   const auto sent = wire::send(descriptor_.native_handle(), bytes, fds);
   if (sent.flow == wire::Flow::would_block) return 0;

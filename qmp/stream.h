@@ -27,11 +27,11 @@ class Stream : public std::enable_shared_from_this<Stream> {
     std::function<void()> drained;   ///< The queue has fallen below half of what it may hold.
   };
 
-  /// Throws as Asio does. `scratch` is read into; streams of one thread may share it.
-  Stream(boost::asio::io_context& context, wire::Fd fd, Limits limits, std::size_t max_queue,
+  /// `scratch` is read into; streams of one thread may share it.
+  Stream(boost::asio::io_context& context, Limits limits, std::size_t max_queue,
          std::span<char> scratch);
 
-  void start(Handlers handlers);
+  [[nodiscard]] Result<> start(wire::Fd fd, Handlers handlers);
   /// No handler is called from here on, but for one that is running.
   void close();
 

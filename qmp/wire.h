@@ -29,6 +29,8 @@ class Fd {
     std::swap(fd_, other.fd_);
     return *this;
   }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
   ~Fd();
 
   [[nodiscard]] int get() const { return fd_; }

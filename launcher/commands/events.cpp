@@ -61,6 +61,12 @@ Outcome events_command(Context& context, const Arguments& arguments) {
   for (;;) {
     const auto event = client->next_event(deadline);
     if (!event && event.error().kind == ::qmp::Error::Kind::closed && until.empty()) return {};
+    if (!event && event.error().kind == ::qmp::Error::Kind::timed_out)
+      return failed({.fault = Fault::timed_out,
+                     .id = "no-event",
+                     .message = fmt::format("no {} within {} s",
+                                            until.empty() ? "further event" : until,
+                                            limit.count())});
     if (!event) return failed(run::error_of(event.error(), "waiting for an event"));
     print_event(context, *event);
     if (event->name == until) return {};
