@@ -44,9 +44,14 @@ update_lists() {
   as_root apt-get -qq update
 }
 
+# What dpkg says is worth reading only when it fails.
 apt_install() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-    -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install "$@" >&2
+  local said
+  said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install "$@" 2>&1) || {
+    printf '%s\n' "$said" >&2
+    return 1
+  }
 }
 
 debian_architecture() {
@@ -133,6 +138,9 @@ build_once() {
   local dir=$1 key=$2 lock
   shift 2
   if [[ -f $dir/.key && $(<"$dir/.key") == "$key" ]]; then return; fi
+  if [[ -e $dir && ! -f $dir/.key ]] && ! rmdir "$dir" 2>/dev/null; then
+    die "'$dir' has files that are not from here; name another folder, or remove it"
+  fi
   mkdir -p "$(dirname "$dir")"
   exec {lock}>"$dir.lock"
   flock "$lock"
