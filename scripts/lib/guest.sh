@@ -20,6 +20,8 @@ make_initramfs() {
   cp "$guest_library/guest-button" "$root/etc/acpi/PWRF/00000080"
   cp "$guest_library/guest-dhcp" "$root/etc/dhcp"
   cp "$words" "$root/etc/words"
+  # Without -f they would ask an init that is not there.
+  echo "alias poweroff='poweroff -f' reboot='reboot -f' halt='poweroff -f'" >"$root/etc/aliases"
   chmod 755 "$root/init" "$root/etc/acpi/PWRF/00000080" "$root/etc/dhcp" "$root/bin/busybox"
   link_applets "$root/bin"
   copy_drivers "$modules" "$root"
