@@ -126,3 +126,8 @@ class Terminal(Stream):
         while self._read(time.monotonic() + 0.05):
             pass
         return status
+
+    def drain(self, timeout=60):
+        # The terminal has no end of its own: we hold its other side.
+        self.wait(timeout)
+        return self.seen[self._from:]
