@@ -27,6 +27,7 @@ missing_packages() {
   done < <(dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' "$@" 2>/dev/null)
   for name in "$@"; do
     [[ -v installed[$name] ]] || printf '%s\n' "$name"
+    installed[$name]=1
   done
 }
 
@@ -35,7 +36,7 @@ install_packages() {
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || return 0
   printf 'installing %s\n' "${missing[*]}" >&2
-  apt-cache show "${missing[@]}" >/dev/null 2>&1 || update_lists
+  (($(apt-cache policy "${missing[@]}" | grep -c 'Candidate: [^(]') == ${#missing[@]})) || update_lists
   # Lists that have gone stale name packages that the server no longer has.
   apt_install "${missing[@]}" || { update_lists && apt_install "${missing[@]}"; }
 }

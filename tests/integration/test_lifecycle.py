@@ -139,8 +139,7 @@ class Lifecycle(hv.Case):
         self.stopped_and_clean()
 
     def test_panic_is_a_cause(self):
-        extra = [{"reason": "to tell of panics", "args": ["-device", "pvpanic-pci"]}]
-        self.running(words="hv.panic", qemu={"extra_args": extra})
+        self.running(words="hv.panic")
         with self.console("demo") as console:
             console.wait(timeout=120)
         self.assertIn("panic", str(self.status("demo")))
