@@ -78,7 +78,7 @@ std::string vm_commands(std::string_view separator) {
 }
 
 constexpr std::string_view list_names =
-    "hvlaunch list --json 2>/dev/null | tr '{}' '\\n\\n' | sed -n 's/.*\"vm\":\"\\([^\"]*\\)\".*/\\1/p'";
+    "hvlaunch list --json 2>/dev/null | tr '{}' '\\n\\n' | sed -n 's/.*\"name\":\"\\([^\"]*\\)\".*/\\1/p'";
 
 }  // namespace
 
@@ -188,7 +188,7 @@ std::string fish_completion() {
   }
   return text + fmt::format("complete -c hvlaunch -n '__fish_seen_subcommand_from {}' -f -a "
                             "\"({})\"\n",
-                            vm_commands(" "), "hvlaunch list --json | string match -ra '(?<=\\\"vm\\\":\\\")[^\\\"]*'");
+                            vm_commands(" "), "hvlaunch list --json | string match -ra '(?<=\\\"name\\\":\\\")[^\\\"]*'");
 }
 
 }  // namespace hv::commands

@@ -138,9 +138,9 @@ class Case(unittest.TestCase):
             self.fail(f"exit {result.rc}, not {exit}\n{result}")
         return result
 
-    def spawn(self, *args):
+    def spawn(self, *args, stdin=subprocess.DEVNULL):
         """A command in the background, ended with the test."""
-        process = subprocess.Popen(self.argv(*args), env=self.env, stdin=subprocess.DEVNULL,
+        process = subprocess.Popen(self.argv(*args), env=self.env, stdin=stdin,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.stderr.close)

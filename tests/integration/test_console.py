@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`hvlaunch console` on a real terminal."""
 import signal
+import subprocess
 import termios
 import unittest
 
@@ -76,8 +77,16 @@ class Console(hv.Case):
             console.expect("2-sizes", timeout=30)
 
     def test_not_a_terminal(self):
-        result = self.hv("console", "demo", stdin="echo $((6 * 7))-plums\n")
-        self.assertIn(hv.UP, result.out)
+        with self.console("demo") as console:
+            console.expect(hv.READY)
+        # It goes on listening when its input has ended, until the guest ends.
+        listener = self.spawn("console", "demo", stdin=subprocess.PIPE)
+        listener.stdin.write("echo $((6 * 7))-plums; poweroff\n")
+        listener.stdin.close()
+        out = listener.stdout.read()
+        self.assertEqual(listener.wait(timeout=60), 0)
+        self.assertIn(hv.UP, out)
+        self.assertIn("42-plums", out)
 
     def test_of_what_does_not_run(self):
         self.hv("stop", "demo", "--force")
