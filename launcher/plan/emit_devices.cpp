@@ -156,7 +156,9 @@ void emit_display(const Machine& machine, const DeviceChoice& choice, CommandLin
                  .set("disable-ticketing", "on"),
              machine.display.cause);
   else
-    line.add("-vnc", Props("unix:" + machine.run_file("vnc.sock")), machine.display.cause);
+    // By its name, for in a nameless value an '=' would end the name.
+    line.add("-vnc", Props().set("vnc", "unix:" + machine.run_file("vnc.sock")),
+             machine.display.cause);
 }
 
 void emit_devices(const Machine& machine, const DeviceChoice& choice, CommandLine& line) {
