@@ -216,7 +216,7 @@ std::expected<Machine, Errors> resolve(const Inputs& inputs) {
   machine.qemu = &inputs.qemu;
   machine.paths = inputs.paths;
   refuse_what_is_not_there_yet(in);
-  machine.uuid = in.profile().uuid.given()
+  machine.uuid = !in.profile().uuid.value.empty()
                      ? Choice<std::string>{in.profile().uuid.value,
                                            {.pointer = "/uuid", .why = "the profile's UUID"}}
                      : Choice<std::string>{in.seed_for("uuid"),

@@ -30,7 +30,7 @@ std::string_view emulated_model(profiles::Arch arch) {
 
 void resolve_cpu_model(Resolver& in, Machine& machine) {
   const auto& wish = in.profile().cpu_model;
-  if (!wish.given()) {
+  if (wish.value.empty()) {
     machine.cpu_model = machine.kvm()
                             ? Choice<std::string>{"host",
                                                   {.rule = "cpu-model",
@@ -83,7 +83,7 @@ void resolve_machine_type(Resolver& in, Machine& machine) {
   const auto arch = in.profile().arch.value;
   const auto& wish = in.profile().machine;
   const std::string wanted =
-      wish.given() ? wish.value : (arch == profiles::Arch::x86_64 ? "q35" : "virt");
+      !wish.value.empty() ? wish.value : (arch == profiles::Arch::x86_64 ? "q35" : "virt");
   const auto* const found = in.qemu().find_machine(wanted);
   if (found == nullptr || !is_supported(arch, found->name))
     return in.note(
@@ -96,7 +96,7 @@ void resolve_machine_type(Resolver& in, Machine& machine) {
          .hint = "use q35 on x86_64 and virt elsewhere, or one of their versions"});
 
   const auto& recorded = in.record().machine;
-  const bool by_version = wish.given() && wish.value == found->name;
+  const bool by_version = wish.value == found->name;
   if (recorded.empty() || by_version || family_of(recorded) != family_of(found->name)) {
     machine.type = {found->name,
                     cause_of(wish, "machine-type",
