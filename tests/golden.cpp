@@ -135,6 +135,7 @@ std::expected<hv::plan::Plan, hv::Errors> plan_of(const GoldenCase& golden,
   for (auto& error : errors)
     if (!error.origin.pointer.empty())
       error.origin = hv::profiles::locate(golden.source, error.origin.pointer);
+  hv::profiles::sort(errors);
   return std::unexpected(std::move(errors));
 }
 
