@@ -25,6 +25,10 @@ void conflict(Reading& reading, std::initializer_list<std::string_view> between,
 void check_topology(const Profile& profile, Reading& reading) {
   const auto& [sockets, dies, cores, threads] = profile.topology;
   const auto& cpus = profile.cpus;
+  if (dies.value > 1 && profile.arch.value != Arch::x86_64)
+    conflict(reading, {dies.pointer, profile.arch.pointer},
+             fmt::format("there are no dies in sockets of {}", to_string(profile.arch.value)),
+             "leave 'dies' out: its cores can be in 'cores'");
   if (cpus.value.automatic) return;
   std::uint64_t product = 1;
   std::string where;

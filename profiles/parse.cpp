@@ -5,7 +5,6 @@
 
 #include <boost/json.hpp>
 
-#include <algorithm>
 #include <array>
 
 namespace hv::profiles {
@@ -28,9 +27,7 @@ std::expected<Profile, Errors> parse_profile(const Source& source) {
 
   auto& problems = reading.problems;
   locate(source, problems);
-  std::ranges::stable_sort(problems, {}, [](const Error& problem) {
-    return std::pair(problem.origin.line, problem.origin.column);
-  });
+  sort(problems);
   return std::unexpected(std::move(problems));
 }
 

@@ -5,6 +5,7 @@
 #include "profiles/walker.h"
 
 #include <algorithm>
+#include <tuple>
 #include <map>
 #include <set>
 #include <tuple>
@@ -103,6 +104,12 @@ Origin locate(const Source& source, std::string_view pointer) {
   Wanted wanted;
   want(wanted, pointer, 0);
   return LineIndex(source).at(places_of(source, wanted, 1)[0].value, std::string(pointer));
+}
+
+void sort(Errors& errors) {
+  std::ranges::stable_sort(errors, {}, [](const Error& error) {
+    return std::tuple(error.origin.line == 0, error.origin.line, error.origin.column);
+  });
 }
 
 void locate(const Source& source, Errors& errors) {

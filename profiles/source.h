@@ -33,6 +33,9 @@ class LineIndex {
 /// in one walk.
 void locate(const Source& source, Errors& errors);
 
+/// Sorts errors by position; those without one come last.
+void sort(Errors& errors);
+
 /// An error for each member that its object has already.
 [[nodiscard]] Errors duplicate_members(const Source& source);
 

@@ -69,6 +69,7 @@ Errors placed(Errors errors, const Loaded& loaded, const Context& context) {
   for (auto& error : errors)
     if (!error.origin.pointer.empty() && source)
       error.origin = profiles::locate(*source, error.origin.pointer);
+  profiles::sort(errors);
   return errors;
 }
 

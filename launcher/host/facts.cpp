@@ -40,6 +40,15 @@ std::string machine_architecture() {
   return ::uname(&names) == 0 ? names.machine : "";
 }
 
+/// The value of "vendor_id\t: AuthenticAMD" of the first processor.
+std::string cpu_vendor(const Root& root) {
+  const auto cpuinfo = root.read_start("/proc/cpuinfo", 256);
+  constexpr std::string_view key = "vendor_id\t: ";
+  const auto found = cpuinfo ? cpuinfo->find(key) : std::string::npos;
+  if (found == std::string::npos) return {};
+  return std::string(split(std::string_view(*cpuinfo).substr(found + key.size()), '\n').front());
+}
+
 std::vector<HugePagePool> read_huge_pages(const Root& root) {
   constexpr const char* directory = "/sys/kernel/mm/hugepages";
   std::vector<HugePagePool> pools;
@@ -94,6 +103,7 @@ Kvm read_kvm(const Root& root, const std::string& architecture) {
 HostFacts read_facts(const Root& root) {
   HostFacts facts;
   facts.architecture = machine_architecture();
+  facts.cpu_vendor = cpu_vendor(root);
   if (const auto online = root.read("/sys/devices/system/cpu/online"))
     facts.cpus = std::max<std::size_t>(1, parse_cpu_list(*online).size());
   if (const auto text = root.read("/proc/meminfo")) {

@@ -27,6 +27,7 @@ struct Kvm {
 
 struct HostFacts {
   std::string architecture;  ///< "x86_64", as uname says.
+  std::string cpu_vendor;    ///< "AuthenticAMD"; empty where the kernel names none.
   std::uint64_t cpus = 1;    ///< Online.
   std::uint64_t memory_mib = 0;
   Kvm kvm;

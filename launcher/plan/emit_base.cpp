@@ -159,7 +159,7 @@ void emit_monitors(const Machine& machine, CommandLine& line) {
 
 void emit_clock(const Machine& machine, CommandLine& line) {
   const auto& os = machine.profile.os;
-  const bool windows = os.value.contains("win");
+  const bool windows = machine.is_windows();
   const bool x86 = machine.profile.arch.value == profiles::Arch::x86_64;
   line.add("-rtc",
            Props()

@@ -14,10 +14,6 @@ bool has_screen(const Machine& machine) {
   return machine.display.value != DisplayKind::none;
 }
 
-bool is_windows(const Machine& machine) {
-  return machine.profile.os.value.contains("win");
-}
-
 /// A chardev on a socket that hvlaunch binds and QEMU inherits.
 void add_socket(std::string_view id, std::string path, const Cause& cause, CommandLine& line) {
   const auto fd = line.pass(Handle::listener, std::move(path), cause);
@@ -98,12 +94,13 @@ void emit_tpm(const Machine& machine, const DeviceChoice& choice, CommandLine& l
 void emit_shared_memory(const Machine& machine, CommandLine& line) {
   const auto& [enable, size_mib] = machine.profile.looking_glass;
   if (!enable.value) return;
+  // A file for each VM: two that share one could read each other's screens.
   const Cause cause{.pointer = enable.pointer, .why = "shared memory for Looking Glass"};
   line.add("-object",
            json::object{{"qom-type", "memory-backend-file"},
                         {"id", "looking-glass"},
                         {"share", true},
-                        {"mem-path", "/dev/shm/looking-glass"},
+                        {"mem-path", "/dev/shm/looking-glass-" + machine.profile.name.value},
                         {"size", size_mib.value << 20U}},
            cause);
   auto device = on_root_bus("ivshmem-plain", "shared-memory", slot::shared_memory);
@@ -118,7 +115,7 @@ void emit_small_devices(const Machine& machine, CommandLine& line) {
     line.add("-device", on_root_bus("virtio-balloon-pci", "balloon", slot::balloon),
              cause_of(machine.profile.memory_balloon, "balloon",
                       "the guest can give memory back"));
-  if (machine.qemu->has_type("pvpanic-pci") && !is_windows(machine))
+  if (machine.qemu->has_type("pvpanic-pci") && !machine.is_windows())
     line.add("-device", on_root_bus("pvpanic-pci", "panic", slot::panic),
              {.rule = "cause-of-death", .why = "the guest tells us when its kernel panics"});
 }
@@ -147,7 +144,8 @@ void emit_display(const Machine& machine, const DeviceChoice& choice, CommandLin
   const auto heads = std::max(profile.video_heads.value, profile.display.heads.value);
   auto device = on_root_bus(choice.display, "screen", slot::display);
   if (heads > 1) device["max_outputs"] = heads;
-  line.add("-device", device, cause_of(profile.video_heads, "screen", "the guest's screen"));
+  const auto& asked = profile.video_heads.given() ? profile.video_heads : profile.display.heads;
+  line.add("-device", device, cause_of(asked, "screen", "the guest's screen"));
   if (machine.display.value == DisplayKind::spice)
     line.add("-spice",
              Props()
@@ -156,7 +154,9 @@ void emit_display(const Machine& machine, const DeviceChoice& choice, CommandLin
                  .set("disable-ticketing", "on"),
              machine.display.cause);
   else
-    line.add("-vnc", Props("unix:" + machine.run_file("vnc.sock")), machine.display.cause);
+    // By its name, for in a nameless value an '=' would end the name.
+    line.add("-vnc", Props().set("vnc", "unix:" + machine.run_file("vnc.sock")),
+             machine.display.cause);
 }
 
 void emit_devices(const Machine& machine, const DeviceChoice& choice, CommandLine& line) {

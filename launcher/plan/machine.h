@@ -47,6 +47,7 @@ struct Machine {
   Choice<std::string> accelerator;  ///< "kvm" or "tcg".
   Choice<std::string> type;         ///< Versioned where QEMU versions it: "pc-q35-7.2".
   Choice<std::string> cpu_model;
+  bool amd_threads = false;  ///< AMD's way to tell the guest of its threads must be asked for.
   Choice<Cpus> cpus;
   Choice<std::uint64_t> memory_mib;
   std::uint64_t huge_page_kib = 0;  ///< RAM from huge pages of this size; 0: ordinary pages.
@@ -64,6 +65,8 @@ struct Machine {
   Choice<profiles::DisplayKind> display;
   std::vector<Warning> warnings;
 
+  /// What to emit for "windows", "win11" or "Windows Server", and not for "darwin".
+  [[nodiscard]] bool is_windows() const;
   [[nodiscard]] bool kvm() const { return accelerator.value == "kvm"; }
   [[nodiscard]] std::string run_file(std::string_view name) const {
     return paths.run_of(profile.name.value) + "/" + std::string(name);

@@ -38,7 +38,7 @@ void resolve_accelerator(Resolver& in, Machine& machine) {
     return;
   }
   const auto reason =
-      !native ? fmt::format("a {} host cannot run {} guests with KVM", in.host().architecture,
+      !native ? fmt::format("KVM on {} cannot run {} guests", in.host().architecture,
                             in.qemu().target)
       : !kvm.usable ? kvm.reason
                     : in.qemu().binary + " was built without KVM";
@@ -88,6 +88,8 @@ void resolve_huge_pages(Resolver& in, Machine& machine) {
   if (page_kib == 0 || pool == in.host().huge_pages.end())
     return note("this kernel has no huge pages", "use a kernel with CONFIG_HUGETLBFS");
   machine.huge_page_kib = page_kib;
+  if (const auto page_mib = page_kib / 1024; in.profile().memory_mib.value.automatic && page_mib > 1)
+    machine.memory_mib.value -= machine.memory_mib.value % page_mib;
   const auto memory_kib = machine.memory_mib.value * 1024;
   if (memory_kib % page_kib != 0)
     return note(fmt::format("{} MiB is not a whole number of {} KiB pages",
@@ -178,11 +180,13 @@ void check_types(Resolver& in, const Machine& machine) {
     need(profile.arch.value == profiles::Arch::x86_64 ? "tpm-crb" : "tpm-tis-device",
          profile.tpm.pointer);
   if (profile.audio_model.value == "virtio") need("virtio-sound-pci", profile.audio_model.pointer);
+  if (profile.audio_model.value == "ich9") need("ich9-intel-hda", profile.audio_model.pointer);
   if (profile.audio_model.value == "ac97") need("AC97", profile.audio_model.pointer);
   if (profile.looking_glass.enable.value)
     need("ivshmem-plain", profile.looking_glass.enable.pointer);
   if (machine.display.value != profiles::DisplayKind::none)
-    need("virtio-gpu-pci", machine.display.cause.pointer);
+    need(profile.arch.value == profiles::Arch::x86_64 ? "virtio-vga" : "virtio-gpu-pci",
+         machine.display.cause.pointer);
 }
 
 /// Where the guest's files are. Relative ones are below the state directory.
@@ -216,7 +220,7 @@ std::expected<Machine, Errors> resolve(const Inputs& inputs) {
   machine.qemu = &inputs.qemu;
   machine.paths = inputs.paths;
   refuse_what_is_not_there_yet(in);
-  machine.uuid = in.profile().uuid.given()
+  machine.uuid = !in.profile().uuid.value.empty()
                      ? Choice<std::string>{in.profile().uuid.value,
                                            {.pointer = "/uuid", .why = "the profile's UUID"}}
                      : Choice<std::string>{in.seed_for("uuid"),

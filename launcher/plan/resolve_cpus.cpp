@@ -30,7 +30,7 @@ std::string_view emulated_model(profiles::Arch arch) {
 
 void resolve_cpu_model(Resolver& in, Machine& machine) {
   const auto& wish = in.profile().cpu_model;
-  if (!wish.given()) {
+  if (wish.value.empty()) {
     machine.cpu_model = machine.kvm()
                             ? Choice<std::string>{"host",
                                                   {.rule = "cpu-model",
@@ -47,7 +47,8 @@ void resolve_cpu_model(Resolver& in, Machine& machine) {
                .id = "no-kvm",
                .message = "the CPU model 'host' needs KVM: " + machine.accelerator.cause.why,
                .origin = {.pointer = wish.pointer},
-               .hint = "name a model that TCG has, such as 'max'"});
+               .hint = fmt::format("name a model that TCG has, such as '{}'",
+                                   emulated_model(in.profile().arch.value))});
     return;
   }
   if (in.qemu().has_cpu_model(wish.value)) return;
@@ -77,13 +78,27 @@ Cpus laid_out(std::uint64_t count, const profiles::Topology& wish) {
           .threads = at_least_one(threads)};
 }
 
+/// The same where the number is ours to choose: at most `count` in whole
+/// multiples of what the profile says, as more cores or else more sockets.
+Cpus fitted(std::uint64_t count, const profiles::Topology& wish) {
+  auto cpus = laid_out(1, wish);
+  const auto given = cpus.sockets * cpus.dies * cpus.cores * cpus.threads;
+  const auto times = std::max<std::uint64_t>(count / given, 1);
+  if (!wish.cores.given())
+    cpus.cores = times;
+  else if (!wish.sockets.given())
+    cpus.sockets = times;
+  cpus.count = cpus.sockets * cpus.dies * cpus.cores * cpus.threads;
+  return cpus;
+}
+
 }  // namespace
 
 void resolve_machine_type(Resolver& in, Machine& machine) {
   const auto arch = in.profile().arch.value;
   const auto& wish = in.profile().machine;
   const std::string wanted =
-      wish.given() ? wish.value : (arch == profiles::Arch::x86_64 ? "q35" : "virt");
+      !wish.value.empty() ? wish.value : (arch == profiles::Arch::x86_64 ? "q35" : "virt");
   const auto* const found = in.qemu().find_machine(wanted);
   if (found == nullptr || !is_supported(arch, found->name))
     return in.note(
@@ -96,7 +111,7 @@ void resolve_machine_type(Resolver& in, Machine& machine) {
          .hint = "use q35 on x86_64 and virt elsewhere, or one of their versions"});
 
   const auto& recorded = in.record().machine;
-  const bool by_version = wish.given() && wish.value == found->name;
+  const bool by_version = wish.value == found->name;
   if (recorded.empty() || by_version || family_of(recorded) != family_of(found->name)) {
     machine.type = {found->name,
                     cause_of(wish, "machine-type",
@@ -124,18 +139,21 @@ void resolve_cpus(Resolver& in, Machine& machine) {
   const auto count = wish.value.automatic
                          ? std::max({in.host().cpus / 4, wish.value.value, std::uint64_t{2}})
                          : wish.value.value;
-  machine.cpus = {laid_out(count, in.profile().topology),
+  const auto& topology = in.profile().topology;
+  machine.cpus = {wish.value.automatic ? fitted(count, topology) : laid_out(count, topology),
                   {.pointer = wish.pointer,
                    .why = wish.value.automatic ? "a quarter of this host's CPUs, at least two"
                                                : "the guest's vCPUs"}};
   if (const auto* const type = in.qemu().find_machine(machine.type.value);
-      type != nullptr && count > type->max_cpus)
+      type != nullptr && machine.cpus.value.count > type->max_cpus)
     in.note({.fault = Fault::missing,
              .id = "too-many-cpus",
              .message = fmt::format("machine type '{}' takes at most {} vCPUs, not {}", type->name,
-                                    type->max_cpus, count),
+                                    type->max_cpus, machine.cpus.value.count),
              .origin = {.pointer = wish.pointer}});
   resolve_cpu_model(in, machine);
+  machine.amd_threads = machine.cpu_model.value == "host" && machine.cpus.value.threads > 1 &&
+                        in.host().cpu_vendor == "AuthenticAMD";
 }
 
 }  // namespace hv::plan

@@ -29,6 +29,11 @@ bool takes_flash(const qemu::Capabilities& qemu) {
   });
 }
 
+/// Images are raw but for those that say otherwise, as Fedora's do.
+std::string format_of(std::string_view image) {
+  return image.ends_with(".qcow2") ? "qcow2" : "raw";
+}
+
 std::string vars_of(const Machine& machine) {
   return fmt::format("{}/{}_VARS.fd", machine.paths.nvram(), machine.profile.name.value);
 }
@@ -52,9 +57,11 @@ void resolve_firmware(Resolver& in, Machine& machine) {
   Cause cause = cause_of(wish.kind, "firmware-choice", "UEFI firmware by QEMU's descriptors");
   if (!wish.code.value.empty()) {
     machine.flash = {{.code = wish.code.value,
+                      .code_format = format_of(wish.code.value),
                       .vars = wish.vars_template.value.empty() ? "" : vars_of(machine),
                       .vars_template = wish.vars_template.value,
-                      .smm = wish.secure_boot.value},
+                      .vars_format = format_of(wish.vars_template.value),
+                      .smm = wish.secure_boot.value && in.profile().arch.value == Arch::x86_64},
                      {.pointer = wish.code.pointer, .why = "the profile names the image"}};
     return;
   }

@@ -6,6 +6,14 @@
 
 namespace hv::plan {
 
+bool Machine::is_windows() const {
+  const std::string_view os = profile.os.value;
+  constexpr std::string_view start = "win";
+  return os.size() >= start.size() &&
+         std::ranges::equal(os.substr(0, start.size()), start,
+                            [](char c, char lower) { return (c | 0x20) == lower; });
+}
+
 std::string mac_of(const std::string& uuid) {
   return fmt::format("52:54:00:{}:{}:{}", uuid.substr(0, 2), uuid.substr(2, 2), uuid.substr(4, 2));
 }

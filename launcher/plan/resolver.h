@@ -13,7 +13,9 @@ namespace hv::plan {
 /// the rule that stands in for it.
 template <class T>
 Cause cause_of(const profiles::Sourced<T>& value, std::string rule, std::string why) {
-  if (value.given()) return {.pointer = value.pointer, .why = std::move(why)};
+  bool stated = value.given();
+  if constexpr (std::is_same_v<T, std::string>) stated = stated && !value.value.empty();
+  if (stated) return {.pointer = value.pointer, .why = std::move(why)};
   return {.rule = std::move(rule), .why = std::move(why)};
 }
 

@@ -12,7 +12,9 @@ void emit_x86_64(const Machine& machine, CommandLine& line) {
                    .set_if(machine.flash && machine.flash->value.smm, "smm", "on"),
                line);
   emit_accelerator(machine, line);
-  emit_cpus(machine, "", line);
+  // Without it a guest on an AMD host takes the threads of a core for cores:
+  // `-cpu host` has all features but this one.
+  emit_cpus(machine, machine.amd_threads ? "topoext=on" : "", line);
   emit_memory(machine, line);
   emit_flash(machine, line);
   emit_kernel(machine, line);

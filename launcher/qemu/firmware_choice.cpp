@@ -110,7 +110,8 @@ Result<FirmwareDescriptor> choose_firmware(const FirmwareSet& set, const Firmwar
   std::optional<Misfit> why;
   for (const auto& descriptor : set.descriptors) {
     if (auto reason = misfit(descriptor, wish)) {
-      if (why && why->met >= reason->met) continue;
+      const auto nearness = std::pair(reason->met, -demands(descriptor, wish));
+      if (why && std::pair(why->met, -demands(*nearest, wish)) >= nearness) continue;
       nearest = &descriptor;
       why = std::move(reason);
     } else if (best == nullptr || demands(descriptor, wish) < demands(*best, wish)) {

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include "golden.h"
+
+#include "profiles/source.h"
+
+#include <boost/json.hpp>
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+json::object settings_of(const std::string& folder) {
+  const auto text = slurp(folder + "/case.json");
+  if (text.empty()) return {};
+  boost::system::error_code error;
+  const auto value = json::parse(text, error);
+  REQUIRE_MESSAGE(value.is_object(), folder, "/case.json: ", error.message());
+  return value.get_object();
+}
+
+std::string word(const json::object& settings, std::string_view key, std::string otherwise) {
+  const auto* const value = settings.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string())
+                                                : std::move(otherwise);
+}
+
+/// The architecture is the recorded one, and a file stands for a KVM that
+/// works: neither may depend on the machine that runs the tests.
+hv::host::HostFacts facts_of(const hv::Root& root) {
+  auto facts = hv::host::read_facts(root);
+  facts.architecture = root.read("/architecture").value();
+  if (root.exists("/dev/kvm")) facts.kvm = {.usable = true};
+  return facts;
+}
+
+std::string text_of(const json::value& value) {
+  return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+}
+
+/// A keyval or QemuOpts string: commas part it, two are one of the value.
+std::vector<std::string> parts_of(std::string_view text) {
+  std::vector<std::string> parts(1);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != ',') {
+      parts.back() += text[i];
+    } else if (i + 1 < text.size() && text[i + 1] == ',') {
+      parts.back() += text[i++];
+    } else {
+      parts.emplace_back();
+    }
+  }
+  return parts;
+}
+
+}  // namespace
+
+std::string slurp(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+hv::Paths golden_paths() {
+  return {.profiles = {"/etc/hypervisor/vm-profiles"},
+          .config = "/etc/hypervisor",
+          .state = "/var/lib/hypervisor",
+          .runtime = "/run/hvlaunch",
+          .cache = "/var/cache/hvlaunch",
+          .firmware_config = ""};
+}
+
+std::vector<std::string> golden_names() {
+  std::vector<std::string> names;
+  for (const auto& folder : fs::directory_iterator(TESTS_DIR "/golden"))
+    names.push_back(folder.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
+
+GoldenCase golden_case(const std::string& name) {
+  const auto folder = TESTS_DIR "/golden/" + name;
+  const auto settings = settings_of(folder);
+  GoldenCase golden{.name = name,
+                    .qemu_name = {},
+                    .source = {.name = "profile.json", .text = slurp(folder + "/profile.json")},
+                    .qemu = {},
+                    .firmware = {},
+                    .host = {},
+                    .paths = golden_paths(),
+                    .config = {},
+                    .record = {.machine = word(settings, "record", "")},
+                    .base_format = word(settings, "base_format", "qcow2")};
+
+  const auto profile = hv::profiles::parse_profile(golden.source);
+  const auto arch = profile ? to_string(profile->arch.value) : "x86_64";
+  golden.qemu_name = word(settings, "qemu", fmt::format("7.2-{}", arch));
+  auto capabilities = hv::qemu::capabilities_from_json(
+      slurp(TESTS_DIR "/capabilities/" + golden.qemu_name + ".json"));
+  REQUIRE_MESSAGE(capabilities.has_value(), name, ": no capabilities ", golden.qemu_name);
+  golden.qemu = *std::move(capabilities);
+  const auto* const kvm = settings.if_contains("kvm");
+  golden.qemu.kvm = kvm == nullptr || kvm->as_bool();  // Recorded without /dev/kvm.
+
+  const auto tree = TESTS_DIR "/hosts/" + word(settings, "host", "desktop");
+  const auto root = hv::Root::open(tree);
+  REQUIRE_MESSAGE(root.has_value(), name, ": no host ", tree);
+  golden.host = facts_of(*root);
+  golden.firmware = hv::qemu::read_firmware(
+      *root, hv::qemu::firmware_directories(golden.qemu.binary, "", ""));
+  if (const auto* const zones = settings.if_contains("zones"))
+    for (const auto& zone : zones->as_object())
+      golden.config.zones.push_back(
+          {.name = std::string(zone.key()), .bridge = text_of(zone.value())});
+  return golden;
+}
+
+std::expected<hv::plan::Plan, hv::Errors> plan_of(const GoldenCase& golden,
+                                                  const hv::profiles::Profile& profile) {
+  auto machine = hv::plan::resolve({.profile = profile,
+                                    .qemu = golden.qemu,
+                                    .firmware = golden.firmware,
+                                    .host = golden.host,
+                                    .paths = golden.paths,
+                                    .config = golden.config,
+                                    .record = golden.record,
+                                    .base_format = golden.base_format});
+  if (machine) return hv::plan::make_plan(*machine);
+  auto errors = std::move(machine).error();
+  for (auto& error : errors)
+    if (!error.origin.pointer.empty())
+      error.origin = hv::profiles::locate(golden.source, error.origin.pointer);
+  hv::profiles::sort(errors);
+  return std::unexpected(std::move(errors));
+}
+
+std::expected<hv::plan::Plan, hv::Errors> plan_of(const GoldenCase& golden) {
+  const auto profile = hv::profiles::parse_profile(golden.source);
+  if (!profile) return std::unexpected(profile.error());
+  return plan_of(golden, *profile);
+}
+
+std::string Parsed::at(std::string_view key) const {
+  for (const auto& [name, value] : members)
+    if (name == key) return value;
+  return {};
+}
+
+Parsed parse_argument(const hv::plan::Argument& argument) {
+  Parsed parsed{.option = argument.option, .implied = {}, .members = {}};
+  for (const auto* const verbatim : {"-kernel", "-initrd", "-append"})
+    if (argument.option == verbatim) return parsed;
+  if (argument.value.starts_with('{')) {
+    boost::system::error_code error;
+    const auto value = json::parse(argument.value, error);
+    REQUIRE_MESSAGE(value.is_object(), "not JSON: ", argument.value);
+    for (const auto& member : value.get_object())
+      parsed.members.emplace_back(std::string(member.key()), text_of(member.value()));
+    return parsed;
+  }
+  for (const auto& part : parts_of(argument.value)) {
+    const auto equals = part.find('=');
+    if (equals == std::string::npos)
+      (parsed.implied.empty() ? parsed.implied : parsed.members.emplace_back().first) = part;
+    else
+      parsed.members.emplace_back(part.substr(0, equals), part.substr(equals + 1));
+  }
+  return parsed;
+}
