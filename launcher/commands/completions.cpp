@@ -51,7 +51,8 @@ std::string options_of(const Command& command) {
 std::string settable_fields() {
   Words words;
   for (const auto& field : profiles::field_descriptions()) {
-    if (field.pointer.empty() || field.pointer.contains('*')) continue;
+    const bool only_members = field.type == profiles::FieldType::object && field.short_form.empty();
+    if (field.pointer.empty() || field.pointer.contains('*') || only_members) continue;
     auto word = field.pointer.substr(1);
     for (auto& c : word)
       if (c == '/') c = '.';
@@ -83,7 +84,7 @@ std::string fish_quoted(std::string_view text) {
 
 /// Names only, of the letters that names have: shells expand what they complete.
 constexpr std::string_view list_names =
-    "hvlaunch $user list --json 2>/dev/null | tr '{}' '\\n\\n' |\n"
+    "hvlaunch $user list --json 2>/dev/null | tr '{}' '\\n' |\n"
     "    sed -n 's/.*\"vm\":\"\\([A-Za-z0-9._-]*\\)\".*/\\1/p'";
 
 /// _arguments of zsh: an option and what it is for.
@@ -128,7 +129,7 @@ std::string bash_completion() {
       "# bash completion for hvlaunch; made by `hvlaunch document bash`\n"
       "_hvlaunch() {{\n"
       "  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}}\n"
-      "  local command= user= words= i\n"
+      "  local command='' user='' words='' i\n"
       "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
       "    case ${{COMP_WORDS[i]}} in\n"
       "    --user) user=--user ;;\n"
