@@ -48,9 +48,7 @@ class Boot(hv.Case):
         self.boots("riscv64", "riscv64", "11.1", firmware="uefi")
 
     def test_virtio_console(self):
-        fields = self.guest("x86_64")
-        fields["cmdline"] = "console=hvc0 quiet panic=-1"
-        self.boots("x86_64", "x86_64", **{**fields, "console": "virtio"})
+        self.boots("x86_64", "x86_64", cmdline="console=hvc0 quiet panic=-1", console="virtio")
 
 
 class Firmware(hv.Case):
