@@ -27,6 +27,8 @@ set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_CONTACT "The hvlaunch founders <hvlaunch@localhost>")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
+# CPack puts any other summary than its own default before those of the packages.
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${CMAKE_PROJECT_NAME} built using CMake")
 set(CPACK_COMPONENTS_ALL hvlaunch qmp)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
@@ -38,12 +40,12 @@ set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_RECOMMENDS
   "qemu-system-x86 | qemu-system-arm | qemu-system-misc, qemu-utils, ovmf | qemu-efi-aarch64")
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SUGGESTS "swtpm, swtpm-tools, xorriso")
 set(CPACK_COMPONENT_HVLAUNCH_DESCRIPTION
-  "Direct QEMU/KVM launcher\n A virtual machine is one JSON file. hvlaunch makes a QEMU command line of it,\n starts it, and stops it cleanly, without libvirt and without a daemon.")
+  "direct QEMU/KVM launcher\nA virtual machine is one JSON file. hvlaunch makes a QEMU command line of it,\nstarts it, and stops it cleanly, without libvirt and without a daemon.")
 
 set(CPACK_DEBIAN_QMP_PACKAGE_NAME libqmp-dev)
 set(CPACK_DEBIAN_QMP_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_QMP_PACKAGE_SHLIBDEPS OFF) # A static library.
 set(CPACK_DEBIAN_QMP_PACKAGE_DEPENDS "libboost-json1.81-dev")
 set(CPACK_COMPONENT_QMP_DESCRIPTION
-  "Client library for QEMU's machine protocol\n A blocking QMP client in C++23 with deadlines and bounded buffers: headers,\n a static library, and files for CMake and pkg-config.")
+  "client library for QEMU's machine protocol (QMP)\nA blocking client in C++23 with deadlines and bounded buffers: headers, a\nstatic library, and files for CMake and pkg-config.")
 include(CPack)

@@ -23,6 +23,7 @@ stdenv.mkDerivation {
     fileset = lib.fileset.unions [
       ../CMakeLists.txt
       ../LICENSE
+      ../README.md
       ../cmake
       ../launcher
       ../profiles
@@ -55,7 +56,7 @@ stdenv.mkDerivation {
   doCheck = true;
   checkPhase = ''
     runHook preCheck
-    ctest --output-on-failure --label-exclude integration --exclude-regex qmp_package
+    ctest --output-on-failure --label-exclude integration --exclude-regex 'qmp_package|docs'
     runHook postCheck
   '';
 

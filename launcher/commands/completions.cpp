@@ -106,6 +106,8 @@ std::string zsh_case(const Command& command) {
   for (const auto& option : global_options()) words.push_back(zsh_option(option));
   if (takes_vm(command))
     words.emplace_back("'*:vm:_hvlaunch_vms'");
+  else if (command.operands == Operands::new_vm)
+    words.emplace_back("'1:name:'");
   else if (const auto choices = choices_of(command); !choices.empty())
     words.push_back(quoted(fmt::format("1:page:({})", choices)));
   else if (command.operands == Operands::word)

@@ -18,31 +18,36 @@ void each_in(Group group, Visit visit) {
     if (command.group == group) visit(command);
 }
 
-/// Prose for mdoc: `words` in bold, a new line for each sentence, and nothing
-/// that roff could take for a request.
-std::string roff(std::string_view text) {
-  std::string safe;
+std::string replaced(std::string text, std::string_view what, std::string_view with) {
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
+    text.replace(at, what.size(), with);
+  return text;
+}
+
+/// `words` in bold.
+std::string with_bold(std::string_view text) {
+  std::string marked;
   bool bold = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto rest = text.substr(i);
-    const bool at_start = safe.empty() || safe.back() == '\n';
-    if (at_start && (text[i] == '.' || text[i] == '\'')) safe += "\\&";
-    if (text[i] == '`') {
-      bold = !bold;
-      safe += bold ? "\\fB" : "\\fP";
-    } else if (rest.starts_with("…")) {
-      safe += "...";
-      i += std::string_view("…").size() - 1;
-    } else if (rest.starts_with(". ")) {
-      safe += ".\n";
-      ++i;
-    } else {
-      if (rest.starts_with("--") || (i > 0 && text.substr(i - 1).starts_with("--"))) safe += '\\';
-      if (text[i] == '\\') safe += '\\';
-      safe += text[i];
+  for (const char c : text) {
+    if (c != '`') {
+      marked += c;
+      continue;
     }
+    bold = !bold;
+    marked += bold ? "\\fB" : "\\fP";
   }
-  return safe;
+  return marked;
+}
+
+/// Prose for mdoc: ASCII, a new line for each sentence, and no line that roff
+/// could take for a request.
+std::string roff(std::string_view text) {
+  auto safe = replaced(std::string(text), "\\", "\\\\");
+  safe = replaced(std::move(safe), "--", "\\-\\-");
+  safe = replaced(std::move(safe), "…", "...");
+  safe = replaced(with_bold(safe), ". ", ".\n");
+  safe = replaced("\n" + safe, "\n.", "\n\\&.");
+  return replaced(std::move(safe), "\n'", "\n\\&'").substr(1);
 }
 
 /// A command line for mdoc: every dash is one that can be pasted.
@@ -94,6 +99,26 @@ std::string man_command(const Command& command) {
   for (const auto& [line, meaning] : command.examples)
     text += fmt::format(".Dl {}\n", roff_line(line));
   return text;
+}
+
+std::string markdown_options(std::span<const Option> options) {
+  std::string text;
+  for (const auto& [name, argument, help] : options)
+    text += fmt::format("- `--{}{}{}`: {}\n", name, argument.empty() ? "" : " ", argument, help);
+  return text;
+}
+
+std::string markdown_command(const Command& command) {
+  auto text =
+      fmt::format("\n### `hvlaunch {}{}{}`\n\n{}\n", command.name, command.usage.empty() ? "" : " ",
+                  command.usage, sentence(command.summary));
+  if (!command.description.empty()) text += fmt::format("\n{}\n", command.description);
+  if (!command.options.empty()) text += "\n" + markdown_options(command.options);
+  if (command.examples.empty()) return text;
+  text += "\n```sh\n";
+  for (const auto& [line, meaning] : command.examples)
+    text += fmt::format("{:<52} # {}\n", line, meaning);
+  return text + "```\n";
 }
 
 constexpr std::string_view man_head =
@@ -151,26 +176,10 @@ std::string cli_reference() {
       "errors and messages to standard error.\n";
   for (const auto group : groups) {
     text += fmt::format("\n## {}\n", title_of(group));
-    each_in(group, [&](const Command& command) {
-      text +=
-          fmt::format("\n### `hvlaunch {}{}{}`\n\n{}\n", command.name,
-                      command.usage.empty() ? "" : " ", command.usage, sentence(command.summary));
-      if (!command.description.empty()) text += fmt::format("\n{}\n", command.description);
-      for (const auto& [name, argument, help] : command.options)
-        text +=
-            fmt::format("\n- `--{}{}{}`: {}", name, argument.empty() ? "" : " ", argument, help);
-      if (!command.options.empty()) text += "\n";
-      if (command.examples.empty()) return;
-      text += "\n```sh\n";
-      for (const auto& [line, meaning] : command.examples)
-        text += fmt::format("{:<52} # {}\n", line, meaning);
-      text += "```\n";
-    });
+    each_in(group, [&](const Command& command) { text += markdown_command(command); });
   }
-  text += "\n## Options of all commands\n";
-  for (const auto& [name, argument, help] : global_options())
-    text += fmt::format("\n- `--{}`: {}", name, help);
-  text += "\n\n## Exit statuses\n\n| status | meaning |\n|---|---|\n";
+  text += "\n## Options of all commands\n\n" + markdown_options(global_options());
+  text += "\n## Exit statuses\n\n| status | meaning |\n|---|---|\n";
   for (const auto& [status, meaning] : exit_statuses())
     text += fmt::format("| {} | {} |\n", status, meaning);
   return text;
