@@ -38,7 +38,7 @@ void write_argv(const GoldenCase& golden, const Plan& plan, const std::string& d
                      {"path", descriptor.path}});
   }
   std::filesystem::create_directories(directory);
-  std::ofstream(directory + "/" + golden.name + ".json")
+  std::ofstream(fmt::format("{}/{}@{}.json", directory, golden.name, golden.qemu_name))
       << json::object{{"qemu", golden.qemu_name},
                       {"architecture", plan.architecture},
                       {"argv", json::value_from(hv::plan::argv_of(plan))},
@@ -181,6 +181,26 @@ TEST_CASE("golden plans and errors") {
     check_plan(*plan);
     if (argv_directory != nullptr) write_argv(golden, *plan, argv_directory);
   }
+}
+
+TEST_CASE("golden profiles on newer QEMUs") {
+  const auto* const argv_directory = std::getenv("HVLAUNCH_GOLDEN_ARGV");
+  std::size_t planned = 0;
+  for (const auto& name : golden_names()) {
+    CAPTURE(name);
+    const auto golden = golden_case(name);
+    if (!golden.qemu_name.starts_with("7.2-")) continue;
+    for (const auto* const version : {"10.0", "11.1"}) {
+      CAPTURE(version);
+      const auto newer = with_qemu(golden, version);
+      const auto plan = plan_of(newer);
+      if (!plan) continue;  // What it cannot give may be another thing than 7.2 cannot.
+      ++planned;
+      check_plan(*plan);
+      if (argv_directory != nullptr) write_argv(newer, *plan, argv_directory);
+    }
+  }
+  CHECK_GE(planned, 96);
 }
 
 TEST_CASE("every field of a profile is in a golden profile") {
