@@ -3,13 +3,14 @@
 
 #include "profiles/source.h"
 
-#include <boost/json.hpp>
 #include <doctest/doctest.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 namespace {
 
@@ -44,11 +45,14 @@ std::string text_of(const json::value& value) {
   return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
 }
 
-hv::qemu::Capabilities recorded(const std::string& name) {
+/// Read once: they are large, and the cases many.
+const hv::qemu::Capabilities& recorded(const std::string& name) {
+  static std::map<std::string, hv::qemu::Capabilities> all;
+  if (const auto known = all.find(name); known != all.end()) return known->second;
   auto capabilities =
       hv::qemu::capabilities_from_json(slurp(TESTS_DIR "/capabilities/" + name + ".json"));
   REQUIRE_MESSAGE(capabilities.has_value(), "no capabilities ", name);
-  return *std::move(capabilities);
+  return all.emplace(name, *std::move(capabilities)).first->second;
 }
 
 hv::Root host_tree(const std::string& name) {

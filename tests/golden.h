@@ -43,8 +43,8 @@ struct GoldenCase {
 
 /// What `hvlaunch plan` does, but for reading the host.
 [[nodiscard]] std::expected<hv::plan::Plan, hv::Errors> plan_of(const GoldenCase& golden);
-[[nodiscard]] std::expected<hv::plan::Plan, hv::Errors> plan_of(const GoldenCase& golden,
-                                                                const hv::profiles::Profile& profile);
+[[nodiscard]] std::expected<hv::plan::Plan, hv::Errors> plan_of(
+    const GoldenCase& golden, const hv::profiles::Profile& profile);
 
 /// The whole file; empty if there is none.
 [[nodiscard]] std::string slurp(const std::string& path);

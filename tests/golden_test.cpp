@@ -4,8 +4,8 @@
 #include "launcher/plan/print.h"
 #include "profiles/description.h"
 
-#include <boost/json.hpp>
 #include <doctest/doctest.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -32,10 +32,9 @@ void write_argv(const GoldenCase& golden, const Plan& plan, const std::string& d
   json::array descriptors;
   for (const auto& descriptor : plan.descriptors) {
     constexpr const char* kinds[] = {"lock", "listener", "tap", "vhost-net"};
-    descriptors.push_back(
-        json::object{{"number", descriptor.number},
-                     {"kind", kinds[static_cast<std::size_t>(descriptor.handle)]},
-                     {"path", descriptor.path}});
+    descriptors.push_back(json::object{{"number", descriptor.number},
+                                       {"kind", kinds[static_cast<std::size_t>(descriptor.handle)]},
+                                       {"path", descriptor.path}});
   }
   std::filesystem::create_directories(directory);
   std::ofstream(fmt::format("{}/{}@{}.json", directory, golden.name, golden.qemu_name))
@@ -87,12 +86,15 @@ bool has_bus(const Defined& defined, const std::string& bus) {
 
 void check_references(const std::vector<Parsed>& line) {
   const auto defined = definitions(line);
-  const std::pair<const char*, const Names*> members[] = {
-      {"drive", &defined.nodes},          {"chardev", &defined.chardevs},
-      {"netdev", &defined.netdevs},       {"memdev", &defined.objects},
-      {"memory-backend", &defined.objects}, {"audiodev", &defined.audiodevs},
-      {"tpmdev", &defined.tpmdevs},       {"pflash0", &defined.nodes},
-      {"pflash1", &defined.nodes}};
+  const std::pair<const char*, const Names*> members[] = {{"drive", &defined.nodes},
+                                                          {"chardev", &defined.chardevs},
+                                                          {"netdev", &defined.netdevs},
+                                                          {"memdev", &defined.objects},
+                                                          {"memory-backend", &defined.objects},
+                                                          {"audiodev", &defined.audiodevs},
+                                                          {"tpmdev", &defined.tpmdevs},
+                                                          {"pflash0", &defined.nodes},
+                                                          {"pflash1", &defined.nodes}};
   Names places;
   for (const auto& argument : line) {
     CAPTURE(argument.option);
@@ -223,9 +225,11 @@ TEST_CASE("every error that a plan can end in is in a golden case") {
     if (const auto plan = plan_of(golden_case(name)); !plan)
       for (const auto& error : plan.error()) seen.insert(error.id);
   for (const auto* const id :
-       {"bad-value", "conflict", "json-syntax", "missing-member", "no-bridge", "no-cpu-model",
-        "no-device", "no-firmware", "no-flash", "no-hugepages", "no-kvm", "no-machine-type",
-        "no-numa-node", "no-spice", "no-vhost-net", "not-supported-yet", "out-of-range",
-        "refused-option", "too-many-cpus", "unknown-member", "unknown-zone", "wrong-type"})
+       {"bad-value",    "conflict",       "json-syntax",   "missing-member",
+        "no-bridge",    "no-cpu-model",   "no-device",     "no-firmware",
+        "no-flash",     "no-hugepages",   "no-kvm",        "no-machine-type",
+        "no-numa-node", "no-spice",       "no-vhost-net",  "not-supported-yet",
+        "out-of-range", "refused-option", "too-many-cpus", "unknown-member",
+        "unknown-zone", "wrong-type"})
     CHECK_MESSAGE(seen.contains(id), "no golden case ends in ", id);
 }

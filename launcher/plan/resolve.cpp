@@ -194,9 +194,6 @@ void resolve_files(Resolver& in, Machine& machine) {
   const auto& profile = in.profile();
   const auto& paths = in.paths();
   const auto& name = profile.name.value;
-  const auto below = [](const std::string& directory, const std::string& path) {
-    return path.empty() || path.starts_with('/') ? path : directory + "/" + path;
-  };
   machine.kernel = below(paths.state, profile.kernel.value);
   machine.initrd = below(paths.state, profile.initrd.value);
   machine.iso = below(paths.isos(), profile.iso.value);
@@ -205,10 +202,13 @@ void resolve_files(Resolver& in, Machine& machine) {
   if (profile.disk.size_gib.value != 0)
     machine.disk =
         fmt::format("{}/{}.{}", paths.disks(), name, to_string(profile.disk.format.value));
-  if (!profile.cloud_init.seed_iso.value.empty())
-    machine.seed = below(paths.state, profile.cloud_init.seed_iso.value);
-  else if (!profile.cloud_init.user_data.value.empty())
-    machine.seed = fmt::format("{}/seeds/{}.iso", paths.state, name);
+  const auto& [seed_iso, user_data, meta_data, network_config] = profile.cloud_init;
+  machine.seed = below(paths.state, seed_iso.value);
+  if (!machine.seed.empty() || user_data.value.empty()) return;
+  machine.seed = fmt::format("{}/seeds/{}.iso", paths.state, name);
+  machine.user_data = below(paths.state, user_data.value);
+  machine.meta_data = below(paths.state, meta_data.value);
+  machine.network_config = below(paths.state, network_config.value);
 }
 
 }  // namespace
