@@ -35,12 +35,13 @@ std::vector<Step> steps_for(const Machine& machine) {
                               .to = machine.flash->value.vars},
                      machine.flash->cause});
   if (!machine.user_data.empty())
-    steps.push_back({MakeSeed{.path = machine.seed,
-                              .user_data = machine.user_data,
-                              .meta_data = machine.meta_data,
-                              .network_config = machine.network_config,
-                              .instance = profile.name.value},
-                     {.pointer = profile.cloud_init.user_data.pointer, .why = "from the cloud-init files"}});
+    steps.push_back(
+        {MakeSeed{.path = machine.seed,
+                  .user_data = machine.user_data,
+                  .meta_data = machine.meta_data,
+                  .network_config = machine.network_config,
+                  .instance = profile.name.value},
+         {.pointer = profile.cloud_init.user_data.pointer, .why = "from the cloud-init files"}});
   if (profile.tpm.value)
     steps.push_back(
         {StartTpm{.state_directory = fmt::format("{}/tpm/{}", machine.paths.state,
@@ -65,7 +66,8 @@ std::vector<NeededFile> files_of(const Machine& machine) {
     need(machine.flash->value.vars_template, machine.flash->cause);
   }
   const auto& [seed_iso, user_data, meta_data, network_config] = profile.cloud_init;
-  if (machine.user_data.empty()) need(machine.seed, {.pointer = seed_iso.pointer, .why = "the seed"});
+  if (machine.user_data.empty())
+    need(machine.seed, {.pointer = seed_iso.pointer, .why = "the seed"});
   need(machine.user_data, {.pointer = user_data.pointer, .why = "cloud-init reads it"});
   need(machine.meta_data, {.pointer = meta_data.pointer, .why = "cloud-init reads it"});
   need(machine.network_config, {.pointer = network_config.pointer, .why = "cloud-init reads it"});

@@ -37,11 +37,10 @@ void resolve_accelerator(Resolver& in, Machine& machine) {
         "kvm", cause_of(wish, "accelerator-choice", "KVM can run this guest on this host")};
     return;
   }
-  const auto reason =
-      !native ? fmt::format("KVM on {} cannot run {} guests", in.host().architecture,
-                            in.qemu().target)
-      : !kvm.usable ? kvm.reason
-                    : in.qemu().binary + " was built without KVM";
+  const auto reason = !native       ? fmt::format("KVM on {} cannot run {} guests",
+                                                  in.host().architecture, in.qemu().target)
+                      : !kvm.usable ? kvm.reason
+                                    : in.qemu().binary + " was built without KVM";
   if (wish.value == profiles::Accelerator::kvm) {
     in.note({.fault = Fault::missing,
              .id = "no-kvm",
@@ -88,7 +87,8 @@ void resolve_huge_pages(Resolver& in, Machine& machine) {
   if (page_kib == 0 || pool == in.host().huge_pages.end())
     return note("this kernel has no huge pages", "use a kernel with CONFIG_HUGETLBFS");
   machine.huge_page_kib = page_kib;
-  if (const auto page_mib = page_kib / 1024; in.profile().memory_mib.value.automatic && page_mib > 1)
+  if (const auto page_mib = page_kib / 1024;
+      in.profile().memory_mib.value.automatic && page_mib > 1)
     machine.memory_mib.value -= machine.memory_mib.value % page_mib;
   const auto memory_kib = machine.memory_mib.value * 1024;
   if (memory_kib % page_kib != 0)
