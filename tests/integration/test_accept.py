@@ -6,7 +6,8 @@ planned anew for each newer QEMU and run by that. It gets exactly the arguments 
 state 'prelaunch', obeys `quit`, ends with status 0, and has said nothing that we do not know.
 
 What differs from the plan, because the machine that runs the tests is not the recorded one:
-- the system's directories are replaced by ones of the test, in which the files are made;
+- the system's directories are replaced by ones of the test, in which the files are made, and whose
+  names are as awkward as QEMU's parsers deserve;
 - KVM becomes TCG, `-cpu host` the best model that TCG has, and the GIC of the host version 3;
 - without huge pages (as root, the test asks the kernel for some), host NUMA nodes, /dev/net/tun
   or /dev/vhost-net, ordinary memory or a user network stand in for them;
@@ -18,6 +19,7 @@ HV_GUESTS what tests/guests/build made, HV_QEMUS what tests/qemus made. HV_ACCEP
 patterns, if not all are wanted.
 """
 import concurrent.futures
+import contextlib
 import fcntl
 import fnmatch
 import json
@@ -88,16 +90,26 @@ class Guest:
         self.moves = {"/var/lib/hypervisor": f"{place}/s", "/run/hvlaunch": f"{place}/r",
                       "/srv": f"{place}/srv", "/dev/shm/": f"{place}/shm-", "/boot": f"{place}/boot"}
         self.descriptors = {}
-        self.helpers = []
-        self.argv = [self.moved(word) for word in plan["argv"]]
-        self.control = self.open_descriptors(plan["descriptors"])
+        self.tpm = None
+        self.plan = plan
+
+    def prepare(self):
+        words = self.plan["argv"]
+        self.argv = [words[0], *(self.moved_argument(*pair) for pair in zip(words, words[1:]))]
+        self.control = self.open_descriptors(self.plan["descriptors"])
         self.argv = self.adapted()
 
-    def moved(self, text):
+    def moved(self, text, comma=","):
         """Only at the start of a path: a value may have any text in it."""
         for old, new in self.moves.items():
-            text = re.sub(rf"(^|[\"=:]){re.escape(old)}", lambda found: found[1] + new, text)
+            text = re.sub(rf"(^|[\"=:]){re.escape(old)}",
+                          lambda found: found[1] + new.replace(",", comma), text)
         return text
+
+    def moved_argument(self, option, value):
+        """QEMU takes these files by their names, JSON by its own rules, and doubled commas elsewhere."""
+        verbatim = option in ("-kernel", "-initrd", "-append") or value.startswith("{")
+        return self.moved(value, "," if verbatim else ",,")
 
     def instead(self, what):
         self.replaced.append(what)
@@ -222,7 +234,7 @@ class Guest:
     def adapt_chardev(self, value):
         found = re.search(r"path=(.*/tpm\.sock)$", value)
         if found:
-            self.start_tpm(found[1])
+            self.start_tpm(found[1].replace(",,", ","))
         return value
 
     def file(self, path, source=None):
@@ -256,10 +268,21 @@ class Guest:
         raise AssertionError(why)
 
     def start_tpm(self, path):
-        state = self.place / "tpm"
-        state.mkdir()
-        subprocess.run(["swtpm", "socket", "--tpm2", "--daemon", "--terminate", "--tpmstate", f"dir={state}",
-                        "--ctrl", f"type=unixio,path={path}"], check=True)
+        """swtpm knows no way to write a comma: it gets a socket, and a directory without one."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(path)
+            listener.listen(1)
+            self.tpm_state = tempfile.mkdtemp(prefix="hva", dir="/tmp")
+            self.tpm = subprocess.Popen(
+                ["swtpm", "socket", "--tpm2", "--terminate", "--tpmstate", f"dir={self.tpm_state}",
+                 "--ctrl", f"type=unixio,fd={listener.fileno()}"],
+                pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def close(self):
+        if self.tpm:
+            self.tpm.kill()
+            self.tpm.wait()
+            shutil.rmtree(self.tpm_state)
 
     # Running
 
@@ -353,10 +376,11 @@ def accept(name, plan):
     """(name, why it was refused or None, what was replaced, why it was skipped or None)"""
     if installed(plan["qemu"]) is None:
         return name, None, [], f"no QEMU {plan['qemu']}"
-    place = Path(tempfile.mkdtemp(prefix="hva", dir="/tmp"))
+    place = Path(tempfile.mkdtemp(prefix="hv a,b=c:{d", dir="/tmp"))
     try:
-        guest = Guest(name, plan, place)
-        return name, guest.run(), guest.replaced, None
+        with contextlib.closing(Guest(name, plan, place)) as guest:
+            guest.prepare()
+            return name, guest.run(), guest.replaced, None
     except Exception as error:  # Of one case; the others go on.
         return name, f"{type(error).__name__}: {error}", [], None
     finally:
