@@ -1,10 +1,49 @@
-# `cpack --preset deb` makes the Debian package.
+# What is installed beside the program, and the packages made of it all:
+# `cpack --preset deb` makes hvlaunch_*.deb, and libqmp-dev_*.deb for programs
+# that use the QMP library.
+
+# The program writes its own pages, so they cannot differ from it.
+set(pages_dir ${PROJECT_BINARY_DIR}/pages)
+set(pages)
+function(hv_page document file destination)
+  set(path ${pages_dir}/${file})
+  add_custom_command(OUTPUT ${path} DEPENDS hvlaunch VERBATIM
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${pages_dir}
+    COMMAND hvlaunch document ${document} > ${path})
+  install(FILES ${path} DESTINATION ${destination})
+  set(pages ${pages} ${path} PARENT_SCOPE)
+endfunction()
+hv_page(man hvlaunch.1 ${CMAKE_INSTALL_MANDIR}/man1)
+hv_page(bash hvlaunch ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+hv_page(zsh _hvlaunch ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+hv_page(fish hvlaunch.fish ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+add_custom_target(pages ALL DEPENDS ${pages})
+
+install(DIRECTORY profiles/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
+
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_CONTACT "The hvlaunch founders <hvlaunch@localhost>")
-set(CPACK_DEBIAN_PACKAGE_SECTION admin)
-set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "qemu-system-x86 | qemu-system-arm | qemu-system-misc, qemu-utils")
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "ovmf, qemu-efi-aarch64, swtpm, xorriso")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_COMPONENTS_ALL hvlaunch qmp)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+
+set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_NAME hvlaunch)
+set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SECTION admin)
+set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_RECOMMENDS
+  "qemu-system-x86 | qemu-system-arm | qemu-system-misc, qemu-utils, ovmf | qemu-efi-aarch64")
+set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SUGGESTS "swtpm, swtpm-tools, xorriso")
+set(CPACK_COMPONENT_HVLAUNCH_DESCRIPTION
+  "Direct QEMU/KVM launcher\n A virtual machine is one JSON file. hvlaunch makes a QEMU command line of it,\n starts it, and stops it cleanly, without libvirt and without a daemon.")
+
+set(CPACK_DEBIAN_QMP_PACKAGE_NAME libqmp-dev)
+set(CPACK_DEBIAN_QMP_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_QMP_PACKAGE_SHLIBDEPS OFF) # A static library.
+set(CPACK_DEBIAN_QMP_PACKAGE_DEPENDS "libboost-json1.81-dev")
+set(CPACK_COMPONENT_QMP_DESCRIPTION
+  "Client library for QEMU's machine protocol\n A blocking QMP client in C++23 with deadlines and bounded buffers: headers,\n a static library, and files for CMake and pkg-config.")
 include(CPack)

@@ -136,7 +136,7 @@ Result<UniqueFd> attach(const Context& context, const run::Place& place) {
 }  // namespace
 
 Outcome console_command(Context& context, const Arguments& arguments) {
-  const auto place = TRY_OUTCOME(place_of(context, arguments.vm()));
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   const auto guest = TRY_OUTCOME(attach(context, place));
   if (context.terminal)
     say(context, fmt::format("connected to {}; leave with Ctrl-]", place.vm));

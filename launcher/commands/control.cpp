@@ -12,14 +12,29 @@ namespace {
 
 namespace json = boost::json;
 
-template <::qmp::Command C>
-Outcome tell(const Context& context, const Arguments& arguments, const C& command,
-             std::string_view done) {
-  const auto place = TRY_OUTCOME(place_of(context, arguments.vm()));
+void report(const Context& context, const run::Place& place, std::string_view state) {
+  if (context.json) print_json({{"name", place.vm}, {"state", state}});
+  say(context, fmt::format("{} is {}", place.vm, state));
+}
+
+Outcome wrong_state(const run::Place& place, std::string_view state) {
+  return failed({.fault = Fault::state,
+                 .id = "wrong-state",
+                 .message = fmt::format("'{}' is {} already", place.vm, state)});
+}
+
+/// Lets the vCPUs run, or stops them; to do it again is an error.
+Outcome set_running(const Context& context, const Arguments& arguments, bool wanted) {
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   auto client = TRY_OUTCOME(run::connect_monitor(place));
-  TRY_OUTCOME(run::ask(client, command));
-  if (context.json) print_json({{"vm", place.vm}, {"state", done}});
-  say(context, fmt::format("{} is {}", place.vm, done));
+  const auto status = TRY_OUTCOME(run::ask(client, ::qmp::QueryStatus{}));
+  const std::string_view state = wanted ? "running" : "paused";
+  if (status.running == wanted) return wrong_state(place, state);
+  if (wanted)
+    TRY_OUTCOME(run::ask(client, ::qmp::Cont{}));
+  else
+    TRY_OUTCOME(run::ask(client, ::qmp::Stop{}));
+  report(context, place, state);
   return {};
 }
 
@@ -75,19 +90,23 @@ void pretty(const json::value& value, const std::string& indent, std::string& te
 }  // namespace
 
 Outcome pause_command(Context& context, const Arguments& arguments) {
-  return tell(context, arguments, ::qmp::Stop{}, "paused");
+  return set_running(context, arguments, false);
 }
 
 Outcome resume_command(Context& context, const Arguments& arguments) {
-  return tell(context, arguments, ::qmp::Cont{}, "running");
+  return set_running(context, arguments, true);
 }
 
 Outcome reset_command(Context& context, const Arguments& arguments) {
-  return tell(context, arguments, ::qmp::SystemReset{}, "reset");
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
+  auto client = TRY_OUTCOME(run::connect_monitor(place));
+  TRY_OUTCOME(run::ask(client, ::qmp::SystemReset{}));
+  report(context, place, "reset");
+  return {};
 }
 
 Outcome qmp_command(Context& context, const Arguments& arguments) {
-  const auto place = TRY_OUTCOME(place_of(context, arguments.vm()));
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   if (arguments.operands.size() < 2) {
     print(place.file("qmp.sock") + "\n");
     return {};

@@ -163,7 +163,7 @@ Outcome create_command(Context& context, const Arguments& arguments) {
   source = TRY_OUTCOME(with_settings(std::move(source), arguments.values("set")));
   source.name = path;
   if (auto done = put(context, source, path); !done) return done;
-  if (context.json) print_json({{"vm", name}, {"profile", path}});
+  if (context.json) print_json({{"name", name}, {"profile", path}});
   say(context, fmt::format("made {}; `hvlaunch start {}` starts it", path, name));
   return {};
 }
@@ -181,7 +181,7 @@ Outcome edit_command(Context& context, const Arguments& arguments) {
     source.text += '\n';
     if (auto done = put(context, source, path); !done) return done;
   }
-  if (context.json) print_json({{"vm", vm}, {"profile", path}});
+  if (context.json) print_json({{"name", vm}, {"profile", path}});
   say(context, fmt::format("{} is changed; a guest that runs has it after a restart", path));
   return {};
 }
@@ -205,7 +205,7 @@ Outcome clone_command(Context& context, const Arguments& arguments) {
   const auto to_place = TRY_OUTCOME(place_of(context, to));
   if (!arguments.has("no-disk")) TRY_OUTCOME(copy_files(context, from_place, to_place));
   if (auto done = put(context, source, path); !done) return done;
-  if (context.json) print_json({{"vm", to}, {"profile", path}});
+  if (context.json) print_json({{"name", to}, {"profile", path}});
   say(context, fmt::format("{} is a copy of {}: {}", to, from, path));
   return {};
 }
@@ -235,7 +235,7 @@ Outcome delete_command(Context& context, const Arguments& arguments) {
   else if (context.root.exists(tpm))
     kept.push_back(tpm);
   TRY_OUTCOME(context.root.remove(path));
-  if (context.json) print_json({{"vm", vm}, {"kept", json::value_from(kept)}});
+  if (context.json) print_json({{"name", vm}, {"kept", json::value_from(kept)}});
   say(context, fmt::format("removed {}{}{}", path, kept.empty() ? "" : "; kept ",
                            join(kept, ", ")));
   return {};

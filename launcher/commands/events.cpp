@@ -44,7 +44,7 @@ Result<std::chrono::seconds> time_limit(const Arguments& arguments) {
 }  // namespace
 
 Outcome events_command(Context& context, const Arguments& arguments) {
-  const auto place = TRY_OUTCOME(place_of(context, arguments.vm()));
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   const auto limit = TRY_OUTCOME(time_limit(arguments));
   const auto until = arguments.value("until");
   // The shared socket: events would hold hvlaunch's own monitor for long.

@@ -188,4 +188,11 @@ Result<run::Place> place_of(const Context& context, const std::string& vm) {
   return run::Place{context.root, context.paths, name};
 }
 
+Result<run::Place> guest_of(const Context& context, const std::string& vm) {
+  auto place = TRY(place_of(context, vm));
+  if (context.root.exists(place.directory()) || context.root.exists(place.record())) return place;
+  TRY(find_profile(context, vm));
+  return place;
+}
+
 }  // namespace hv::commands

@@ -44,6 +44,9 @@ struct Planned {
 /// cannot be one.
 [[nodiscard]] Result<run::Place> place_of(const Context& context, const std::string& vm);
 
+/// The same for commands about a guest: it runs, or has a profile, or had one.
+[[nodiscard]] Result<run::Place> guest_of(const Context& context, const std::string& vm);
+
 /// Names of the profiles in the directories, sorted, and the files they are in.
 struct Listed {
   std::string name;

@@ -18,93 +18,130 @@ void each_in(Group group, Visit visit) {
     if (command.group == group) visit(command);
 }
 
-/// Text for roff: a dot at the start of a line would be a macro.
+/// Prose for mdoc: `words` in bold, a new line for each sentence, and nothing
+/// that roff could take for a request.
 std::string roff(std::string_view text) {
   std::string safe;
-  for (const char c : text) {
-    if (c == '\\') safe += '\\';
+  bool bold = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto rest = text.substr(i);
+    const bool at_start = safe.empty() || safe.back() == '\n';
+    if (at_start && (text[i] == '.' || text[i] == '\'')) safe += "\\&";
+    if (text[i] == '`') {
+      bold = !bold;
+      safe += bold ? "\\fB" : "\\fP";
+    } else if (rest.starts_with("…")) {
+      safe += "...";
+      i += std::string_view("…").size() - 1;
+    } else if (rest.starts_with(". ")) {
+      safe += ".\n";
+      ++i;
+    } else {
+      if (rest.starts_with("--") || (i > 0 && text.substr(i - 1).starts_with("--"))) safe += '\\';
+      if (text[i] == '\\') safe += '\\';
+      safe += text[i];
+    }
+  }
+  return safe;
+}
+
+/// A command line for mdoc: every dash is one that can be pasted.
+std::string roff_line(std::string_view line) {
+  std::string safe;
+  for (const char c : line) {
+    if (c == '-' || c == '\\') safe += '\\';
     safe += c;
   }
   return safe;
 }
 
-std::string man_options(std::span<const Option> options) {
+/// "<vm> [<word>]" with what stands between < and > in italics.
+std::string roff_usage(std::string_view usage) {
   std::string text;
-  for (const auto& [name, argument, help] : options)
-    text += fmt::format(".It Fl \\-{}{}\n{}\n", name,
-                        argument.empty() ? "" : fmt::format(" Ar {}", argument), roff(help));
-  return text.empty() ? "" : ".Bl -tag -width Ds -compact\n" + text + ".El\n";
-}
-
-std::string man_command(const Command& command) {
-  auto text = fmt::format(".It Nm {} Ar {}\n{}.\n", command.name, command.usage,
-                          roff(command.summary));
-  if (!command.description.empty()) text += roff(command.description) + "\n";
-  text += man_options(command.options);
-  for (const auto& [line, meaning] : command.examples)
-    text += fmt::format(".Dl {}\n", roff(line));
-  return text;
-}
-
-bool takes_vm(Operands operands) {
-  return operands == Operands::vm || operands == Operands::vms ||
-         operands == Operands::vm_and_words || operands == Operands::two_vms;
-}
-
-std::string words_of_commands() {
-  std::string words;
-  for (const auto& command : all_commands()) words += fmt::format("{} ", command.name);
-  words.pop_back();
-  return words;
-}
-
-/// The options of each command that has any, for a shell's `case`.
-std::string option_cases(std::string_view format_of_case) {
-  std::string text;
-  for (const auto& command : all_commands()) {
-    std::string options;
-    for (const auto& option : command.options) options += fmt::format(" --{}", option.name);
-    for (const auto& option : global_options()) options += fmt::format(" --{}", option.name);
-    text += fmt::format(fmt::runtime(format_of_case), command.name, options.substr(1));
+  for (const char c : roff(usage)) {
+    if (c == '<')
+      text += "\\fI";
+    else if (c == '>')
+      text += "\\fP";
+    else
+      text += c;
   }
   return text;
 }
 
-std::string vm_commands(std::string_view separator) {
-  std::string words;
-  for (const auto& command : all_commands())
-    if (takes_vm(command.operands)) words += fmt::format("{}{}", words.empty() ? "" : separator, command.name);
-  return words;
+std::string sentence(std::string_view summary) {
+  auto text = std::string(summary) + ".";
+  if (text.front() >= 'a' && text.front() <= 'z')
+    text.front() = static_cast<char>(text.front() - 'a' + 'A');
+  return text;
 }
 
-constexpr std::string_view list_names =
-    "hvlaunch list --json 2>/dev/null | tr '{}' '\\n\\n' | sed -n 's/.*\"vm\":\"\\([^\"]*\\)\".*/\\1/p'";
+std::string man_options(std::span<const Option> options) {
+  std::string text;
+  for (const auto& [name, argument, help] : options)
+    text +=
+        fmt::format(".It Fl \\-{}{}\n{}\n", roff_line(name),
+                    argument.empty() ? "" : fmt::format(" Ar {}", argument), roff(sentence(help)));
+  return text.empty() ? "" : ".Bl -tag -width Ds -compact\n" + text + ".El\n";
+}
+
+std::string man_command(const Command& command) {
+  const auto usage = command.usage.empty() ? "" : " No " + roff_usage(command.usage);
+  auto text =
+      fmt::format(".It Nm {}{}\n{}\n", command.name, usage, roff(sentence(command.summary)));
+  if (!command.description.empty()) text += roff(command.description) + "\n";
+  text += man_options(command.options);
+  for (const auto& [line, meaning] : command.examples)
+    text += fmt::format(".Dl {}\n", roff_line(line));
+  return text;
+}
+
+constexpr std::string_view man_head =
+    ".\\\" Made by `hvlaunch document man`.\n"
+    ".Dd November 21, 2026\n.Dt HVLAUNCH 1\n.Os\n"
+    ".Sh NAME\n.Nm hvlaunch\n.Nd run QEMU virtual machines from JSON profiles\n"
+    ".Sh SYNOPSIS\n.Nm\n.Op Fl \\-user\n.Op Fl \\-json\n.Ar command\n.Op Ar argument ...\n"
+    ".Sh DESCRIPTION\n.Nm\ntranslates a VM's JSON profile into a QEMU command line\n"
+    "and starts it, without libvirt and without a daemon.\n"
+    "Root uses the system's directories; another user, or root with\n.Fl \\-user ,\n"
+    "those of the XDG base directory specification.\n.Pp\n"
+    "Results go to standard output, errors and messages to standard error.\n"
+    "An error has an identifier that stays the same from release to release, in brackets.\n"
+    ".Sh COMMANDS\n";
+
+constexpr std::string_view man_files =
+    ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n"
+    ".It Ev XDG_CONFIG_HOME , XDG_STATE_HOME , XDG_RUNTIME_DIR , XDG_CACHE_HOME\n"
+    "For a user, the parents of the directories below.\n"
+    ".It Ev XDG_DATA_DIRS\nWhere QEMU's firmware descriptors are looked for, too.\n"
+    ".It Ev PATH\nWhere QEMU is looked for.\n"
+    ".It Ev VISUAL , EDITOR\nThe editor of\n.Nm\n.Cm edit .\n.El\n"
+    ".Sh FILES\nFor root:\n.Bl -tag -width Ds\n"
+    ".It Pa /etc/hypervisor/vm-profiles , /var/lib/hypervisor/vm-profiles\nProfiles.\n"
+    ".It Pa /etc/hypervisor/config.json\nNetwork zones.\n"
+    ".It Pa /var/lib/hypervisor\nDisks, ISOs, firmware variables, records.\n"
+    ".It Pa /run/hvlaunch/ Ns Ar vm\nLock, journal and sockets of a running guest.\n.El\n"
+    ".Pp\nFor a user:\n.Bl -tag -width Ds\n"
+    ".It Pa ~/.config/hvlaunch/vm-profiles\nProfiles.\n"
+    ".It Pa ~/.config/hvlaunch/config.json\nNetwork zones.\n"
+    ".It Pa ~/.local/state/hvlaunch\nDisks, ISOs, firmware variables, records.\n"
+    ".It Pa $XDG_RUNTIME_DIR/hvlaunch/ Ns Ar vm\nLock, journal and sockets of a running guest.\n"
+    ".El\n.Sh EXIT STATUS\n.Bl -tag -width Ds -compact\n";
 
 }  // namespace
 
 std::string man_page() {
-  std::string text =
-      ".\\\" Made by `hvlaunch document man`.\n.Dd 2026\n.Dt HVLAUNCH 1\n.Os\n.Sh NAME\n"
-      ".Nm hvlaunch\n.Nd run QEMU virtual machines from JSON profiles\n.Sh SYNOPSIS\n"
-      ".Nm\n.Op Fl \\-user\n.Op Fl \\-json\n.Ar command\n.Op Ar argument ...\n.Sh DESCRIPTION\n"
-      "hvlaunch translates a VM's JSON profile into a QEMU command line and starts it, without\n"
-      "libvirt and without a daemon.\nRoot uses the system's directories; another user, or root\n"
-      "with\n.Fl \\-user ,\nthose of the XDG base directory specification.\n.Pp\n"
-      "Results go to standard output, errors and messages to standard error.\n.Sh COMMANDS\n";
+  std::string text(man_head);
   for (const auto group : groups) {
     text += fmt::format(".Ss {}\n.Bl -tag -width Ds\n", title_of(group));
     each_in(group, [&](const Command& command) { text += man_command(command); });
     text += ".El\n";
   }
-  text += ".Sh OPTIONS OF ALL COMMANDS\n" + man_options(global_options());
-  text += ".Sh EXIT STATUS\n.Bl -tag -width Ds -compact\n";
+  text += ".Ss Options of all commands\n" + man_options(global_options());
+  text += man_files;
   for (const auto& [status, meaning] : exit_statuses())
-    text += fmt::format(".It {}\n{}\n", status, meaning);
-  return text + ".El\n.Sh FILES\n.Bl -tag -width Ds -compact\n"
-                ".It Pa /etc/hypervisor/vm-profiles , /var/lib/hypervisor/vm-profiles\nprofiles\n"
-                ".It Pa /var/lib/hypervisor\ndisks, ISOs, firmware variables, records\n"
-                ".It Pa /run/hvlaunch/<vm>\nlock, journal and sockets of a running guest\n"
-                ".El\n.Sh SEE ALSO\n.Xr qemu 1\n";
+    text += fmt::format(".It {}\n{}\n", status, roff(sentence(meaning)));
+  return text + ".El\n.Sh SEE ALSO\n.Xr qemu-system-x86_64 1\n";
 }
 
 std::string cli_reference() {
@@ -115,11 +152,13 @@ std::string cli_reference() {
   for (const auto group : groups) {
     text += fmt::format("\n## {}\n", title_of(group));
     each_in(group, [&](const Command& command) {
-      text += fmt::format("\n### `hvlaunch {}{}{}`\n\n{}.\n", command.name,
-                          command.usage.empty() ? "" : " ", command.usage, command.summary);
+      text +=
+          fmt::format("\n### `hvlaunch {}{}{}`\n\n{}\n", command.name,
+                      command.usage.empty() ? "" : " ", command.usage, sentence(command.summary));
       if (!command.description.empty()) text += fmt::format("\n{}\n", command.description);
       for (const auto& [name, argument, help] : command.options)
-        text += fmt::format("\n- `--{}{}{}`: {}", name, argument.empty() ? "" : " ", argument, help);
+        text +=
+            fmt::format("\n- `--{}{}{}`: {}", name, argument.empty() ? "" : " ", argument, help);
       if (!command.options.empty()) text += "\n";
       if (command.examples.empty()) return;
       text += "\n```sh\n";
@@ -135,60 +174,6 @@ std::string cli_reference() {
   for (const auto& [status, meaning] : exit_statuses())
     text += fmt::format("| {} | {} |\n", status, meaning);
   return text;
-}
-
-std::string bash_completion() {
-  return fmt::format(
-      "# bash completion for hvlaunch; made by `hvlaunch document bash`\n"
-      "_hvlaunch() {{\n"
-      "  local word=${{COMP_WORDS[COMP_CWORD]}} command= i\n"
-      "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
-      "    [[ ${{COMP_WORDS[i]}} == -* ]] || {{ command=${{COMP_WORDS[i]}}; break; }}\n"
-      "  done\n"
-      "  local words=\n"
-      "  if [[ -z $command ]]; then\n"
-      "    words='{} --user --json --help --version'\n"
-      "  elif [[ $word == -* ]]; then\n"
-      "    case $command in\n{}    esac\n"
-      "  else\n"
-      "    case $command in {}) words=$({}) ;; esac\n"
-      "  fi\n"
-      "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
-      "}}\n"
-      "complete -o default -F _hvlaunch hvlaunch\n",
-      words_of_commands(), option_cases("      {}) words='{}' ;;\n"), vm_commands("|"),
-      list_names);
-}
-
-std::string zsh_completion() {
-  std::string commands;
-  for (const auto& command : all_commands())
-    commands += fmt::format("    '{}:{}'\n", command.name, command.summary);
-  return fmt::format(
-      "#compdef hvlaunch\n# made by `hvlaunch document zsh`\n"
-      "_hvlaunch() {{\n  local -a commands=(\n{}  )\n"
-      "  if ((CURRENT == 2)); then\n    _describe command commands\n    return\n  fi\n"
-      "  case $words[2] in\n{}  esac\n"
-      "  case $words[2] in {}) compadd -- ${{(f)\"$({})\"}} ;; *) _files ;; esac\n"
-      "}}\n_hvlaunch \"$@\"\n",
-      commands, option_cases("    {}) [[ $PREFIX == -* ]] && compadd -- {} ;;\n"),
-      vm_commands("|"), list_names);
-}
-
-std::string fish_completion() {
-  std::string text = "# fish completion for hvlaunch; made by `hvlaunch document fish`\n";
-  for (const auto& command : all_commands()) {
-    text += fmt::format("complete -c hvlaunch -n __fish_use_subcommand -f -a {} -d \"{}\"\n",
-                        command.name, command.summary);
-    for (const auto& [name, argument, help] : command.options)
-      text += fmt::format(
-          "complete -c hvlaunch -n '__fish_seen_subcommand_from {}' -l {}{} -d \"{}\"\n",
-          command.name, name, argument.empty() ? "" : " -r",
-          name == "set" ? "set a field" : help);
-  }
-  return text + fmt::format("complete -c hvlaunch -n '__fish_seen_subcommand_from {}' -f -a "
-                            "\"({})\"\n",
-                            vm_commands(" "), "hvlaunch list --json | string match -ra '(?<=\\\"vm\\\":\\\")[^\\\"]*'");
 }
 
 }  // namespace hv::commands

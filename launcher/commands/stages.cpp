@@ -80,23 +80,24 @@ Outcome exec_command(Context& context, const Arguments& arguments) {
 }
 
 Outcome tune_command(Context& context, const Arguments& arguments) {
-  const auto place = TRY_OUTCOME(place_of(context, arguments.vm()));
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   return outcome_of(run::tune(
       place, arguments.has("paused") ? run::FirstState::paused : run::FirstState::running));
 }
 
 Outcome watch_command(Context& context, const Arguments& arguments) {
-  const auto place = TRY_OUTCOME(place_of(context, arguments.vm()));
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   UniqueFd ready(arguments.has("ready") ? ready_descriptor : -1);
   if (ready) ::fcntl(ready.get(), F_SETFD, FD_CLOEXEC);
   return outcome_of(run::watch(place, [&] {
     if (ready) (void)!::write(ready.get(), "", 1);  // Nobody waits any more: so be it.
+    else say(context, fmt::format("watching {}", place.vm));
     ready = UniqueFd();
   }));
 }
 
 Outcome cleanup_command(Context& context, const Arguments& arguments) {
-  const auto place = TRY_OUTCOME(place_of(context, arguments.vm()));
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   return outcome_of(run::recover(place));
 }
 

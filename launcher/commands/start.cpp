@@ -33,7 +33,7 @@ run::StartOptions options_for(const Context& context, const Planned& planned,
 
 void report_started(const Context& context, const plan::Plan& plan, const Arguments& arguments) {
   if (context.json) {
-    print_json({{"vm", plan.vm},
+    print_json({{"name", plan.vm},
                 {"state", arguments.has("paused") ? "paused" : "running"},
                 {"accelerator", plan.accelerator}});
     return;

@@ -63,7 +63,7 @@ json::object state_json(const run::Place& place, const run::GuestState& state) {
 }
 
 json::object as_json(const Context& context, const run::Place& place, const Observation& seen) {
-  json::object object = {{"vm", place.vm}, {"state", to_string(seen.activity)}};
+  json::object object = {{"name", place.vm}, {"state", to_string(seen.activity)}};
   if (seen.pid != 0) {
     json::array vcpus;
     for (const auto& [index, thread, cpu_time] : seen.vcpus)
@@ -145,12 +145,8 @@ std::string as_text(const Context& context, const run::Place& place, const Obser
 }  // namespace
 
 Outcome status_command(Context& context, const Arguments& arguments) {
-  const auto place = TRY_OUTCOME(place_of(context, arguments.vm()));
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   const auto seen = TRY_OUTCOME(look(place, run::Detail::everything));
-  if (seen.activity == Activity::stopped)
-    if (auto profile = find_profile(context, arguments.vm());
-        !profile && !context.root.exists(place.record()))
-      return failed(std::move(profile).error());
   if (context.json)
     print_json(as_json(context, place, seen));
   else
@@ -170,7 +166,7 @@ Outcome list_command(Context& context, const Arguments&) {
     const auto seen = look(place, run::Detail::activity);
     if (!seen) return failed(seen.error());
     const auto& state = seen->state;
-    list.push_back(json::object{{"vm", name}, {"state", to_string(seen->activity)}});
+    list.push_back(json::object{{"name", name}, {"state", to_string(seen->activity)}});
     rows.push_back({printable(name), std::string(to_string(seen->activity)),
                     state ? std::to_string(state->vcpus) : "",
                     state ? fmt::format("{} MiB", state->memory_mib) : "",

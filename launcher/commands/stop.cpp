@@ -46,21 +46,21 @@ Result<> shut_down(const Context& context, const run::Place& place, run::Rung fi
           say(context, fmt::format("{}: {}, at most {} s", place.vm, doing(rung), time.count()));
       }));
   if (context.json)
-    print_json({{"vm", place.vm}, {"state", "stopped"}, {"by", to_string(climbed)}});
+    print_json({{"name", place.vm}, {"state", "stopped"}, {"by", to_string(climbed)}});
   else
     say(context, fmt::format("{} is stopped (by {})", place.vm, to_string(climbed)));
   return {};
 }
 
 Outcome stop_command(Context& context, const Arguments& arguments) {
-  const auto place = TRY_OUTCOME(place_of(context, arguments.vm()));
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   if (auto runs = must_run(place); !runs) return runs;
   return outcome_of(
       shut_down(context, place, arguments.has("force") ? run::Rung::quit : run::Rung::agent));
 }
 
 Outcome kill_command(Context& context, const Arguments& arguments) {
-  const auto place = TRY_OUTCOME(place_of(context, arguments.vm()));
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   if (auto runs = must_run(place); !runs) return runs;
   return outcome_of(shut_down(context, place, run::Rung::kill));
 }

@@ -16,13 +16,13 @@ constexpr std::array wait = {
     Option{"until", "EVENT", "end after this event"},
     Option{"timeout", "SECONDS", "give up after this time"}};
 constexpr std::array make = {
-    Option{"set", "FIELD=VALUE", "set a field, \"network.mode=none\"; may be repeated"},
-    Option{"from", "FILE", "begin with this profile"}};
+    Option{"set", "FIELD=VALUE", "set a field, like network.mode=none; may be repeated"},
+    Option{"from", "VM", "begin with this profile: a VM's name, or a file"}};
 constexpr std::array change = {
-    Option{"set", "FIELD=VALUE", "set a field instead of opening an editor"}};
+    Option{"set", "FIELD=VALUE", "set a field instead of opening an editor; may be repeated"}};
 constexpr std::array copy = {Option{"no-disk", "", "copy the profile alone"}};
 constexpr std::array erase = {
-    Option{"disks", "", "remove its disk, firmware variables and TPM state, too"}};
+    Option{"disks", "", "remove its disk, firmware variables and TPM state as well"}};
 constexpr std::array ready = {Option{"ready", "", "say on descriptor 3 when clients can connect"}};
 
 constexpr std::array start_examples = {
@@ -54,13 +54,14 @@ constexpr std::array explain_examples = {
     Example{"hvlaunch explain web /memory_mb", "what one field does"}};
 constexpr std::array create_examples = {
     Example{"hvlaunch create web", "with the defaults"},
-    Example{"hvlaunch create web --set cpus=4 --set memory_mb=8G", "with more"}};
+    Example{"hvlaunch create web --set memory_mb=8G", "with more memory"},
+    Example{"hvlaunch create web2 --from web", "like another VM, without its disk"}};
 constexpr std::array edit_examples = {
     Example{"hvlaunch edit web", "in $VISUAL or $EDITOR"},
     Example{"hvlaunch edit web --set memory_mb=4096", "comments stay"}};
 constexpr std::array caps_examples = {
     Example{"hvlaunch caps aarch64", "of qemu-system-aarch64"},
-    Example{"hvlaunch caps --json /opt/qemu/bin/qemu-system-x86_64", "of one binary"}};
+    Example{"hvlaunch caps /opt/qemu/bin/qemu-system-x86_64", "of one binary"}};
 
 constexpr std::string_view vm = "<vm>";
 

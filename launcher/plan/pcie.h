@@ -25,6 +25,7 @@ constexpr unsigned sound = 0x0c;
 constexpr unsigned panic = 0x0d;
 constexpr unsigned shared_memory = 0x0e;
 constexpr unsigned cdrom = 0x0f;
+constexpr unsigned power = 0x10;
 }  // namespace slot
 
 /// Empty root ports, for devices that are plugged in while the guest runs.

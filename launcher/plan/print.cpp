@@ -95,7 +95,7 @@ json::value as_json(const Plan& plan) {
   json::array warnings;
   for (const auto& [id, message] : plan.warnings)
     warnings.push_back(json::object{{"id", id}, {"message", message}});
-  return json::object{{"vm", plan.vm},
+  return json::object{{"name", plan.vm},
                       {"architecture", plan.architecture},
                       {"accelerator", plan.accelerator},
                       {"binary", plan.binary},

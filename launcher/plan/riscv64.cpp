@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/plan/emit.h"
+#include "launcher/plan/pcie.h"
 
 namespace hv::plan {
 
@@ -16,6 +17,9 @@ void emit_riscv64(const Machine& machine, CommandLine& line) {
   emit_clock(machine, line);
   emit_console(machine, SerialPort::board, line);
   emit_devices(machine, {.display = "virtio-gpu-pci", .tpm = "tpm-tis-device"}, line);
+  // system_powerdown presses a button that this board does not have; a key does.
+  line.add("-device", on_root_bus("virtio-keyboard-pci", "power-button", slot::power),
+           {.rule = "power-button", .why = "`stop` asks the guest by this keyboard's power key"});
   emit_extra(machine, line);
 }
 

@@ -70,7 +70,8 @@ Result<> tell_agent(const Place& place) {
 /// One guest that is being ended.
 class Climb {
  public:
-  Climb(const Place& place, const Holder& qemu) : place_(place), qemu_(qemu) {}
+  Climb(const Place& place, const Holder& qemu, const std::string& architecture)
+      : place_(place), qemu_(qemu), has_power_key_(architecture == "riscv64") {}
 
   /// True if QEMU has ended within the rung's time; false: on to the next.
   Result<bool> try_rung(Rung rung, seconds time) {
@@ -99,11 +100,19 @@ class Climb {
     // A guest that never ran has no one to press a button for.
     if (!status || status->status == "prelaunch" || status->status == "guest-panicked") return false;
     if (!status->running && !client->call(qmp::Cont{})) return false;
-    if (!client->call(qmp::SystemPowerdown{})) return ends_within(qemu_.pidfd, milliseconds(0));
+    press_once(*client);
     constexpr milliseconds before_second{500};
     if (ends_within(qemu_.pidfd, before_second)) return true;
-    (void)client->call(qmp::SystemPowerdown{});  // It may just have gone.
+    press_once(*client);
     return ends_within(qemu_.pidfd, time - before_second);
+  }
+
+  /// Errors are not looked at: that the guest goes is what counts.
+  void press_once(qmp::Client& client) const {
+    (void)client.call(qmp::SystemPowerdown{});
+    if (!has_power_key_) return;
+    const boost::json::object key = {{"type", "qcode"}, {"data", "power"}};
+    (void)client.execute("send-key", {{"keys", boost::json::array{key}}});
   }
 
   Result<bool> quit(seconds time) {
@@ -122,6 +131,7 @@ class Climb {
 
   const Place& place_;
   const Holder& qemu_;
+  bool has_power_key_;  ///< RISC-V's board has no power button, but a keyboard.
 };
 
 Result<> finish(const Place& place) {
@@ -145,7 +155,7 @@ Result<Rung> powerdown(const Place& place, const Ladder& ladder, Rung first,
   const auto qemu = find_holder(place.root, place.lock(), lock_number,
                                 static_cast<pid_t>(state ? state->pid : 0));
   if (!qemu) return std::unexpected(not_running(place));
-  Climb climb(place, *qemu);
+  Climb climb(place, *qemu, state ? state->architecture : "");
   for (const auto& [rung, name] : rungs) {
     const auto time = time_for(ladder, rung);
     if (rung < first || time.count() == 0) continue;

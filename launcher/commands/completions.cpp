@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/base/text.h"
+#include "launcher/commands/cli.h"
+#include "launcher/commands/pages.h"
+#include "profiles/description.h"
+
+#include <fmt/format.h>
+
+namespace hv::commands {
+namespace {
+
+using Words = std::vector<std::string>;
+
+bool takes_vm(const Command& command) {
+  switch (command.operands) {
+    case Operands::vm:
+    case Operands::vms:
+    case Operands::vm_and_words:
+    case Operands::two_vms: return true;
+    case Operands::none:
+    case Operands::new_vm:
+    case Operands::word: return false;
+  }
+  std::unreachable();
+}
+
+std::string vm_commands(std::string_view separator) {
+  Words names;
+  for (const auto& command : all_commands())
+    if (takes_vm(command)) names.emplace_back(command.name);
+  return join(names, separator);
+}
+
+/// What may stand after a command whose usage lists it: "man | cli.md | …".
+std::string choices_of(const Command& command) {
+  if (command.operands != Operands::word || command.usage.contains('<')) return {};
+  Words words;
+  for (const auto word : split(command.usage, ' '))
+    if (word != "|") words.emplace_back(word);
+  return join(words, " ");
+}
+
+std::string options_of(const Command& command) {
+  Words words;
+  for (const auto& option : command.options) words.push_back(fmt::format("--{}", option.name));
+  for (const auto& option : global_options()) words.push_back(fmt::format("--{}", option.name));
+  return join(words, " ");
+}
+
+/// Fields as `--set` takes them: "network.mode".
+std::string settable_fields() {
+  Words words;
+  for (const auto& field : profiles::field_descriptions()) {
+    const bool only_members = field.type == profiles::FieldType::object && field.short_form.empty();
+    if (field.pointer.empty() || field.pointer.contains('*') || only_members) continue;
+    auto word = field.pointer.substr(1);
+    for (auto& c : word)
+      if (c == '/') c = '.';
+    words.push_back(word + "=");
+  }
+  return join(words, " ");
+}
+
+/// A text in single quotes, for bash and zsh.
+std::string quoted(std::string_view text) {
+  std::string safe = "'";
+  for (const char c : text)
+    if (c == '\'')
+      safe += "'\\''";
+    else
+      safe += c;
+  return safe + "'";
+}
+
+/// The same for fish.
+std::string fish_quoted(std::string_view text) {
+  std::string safe = "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') safe += '\\';
+    safe += c;
+  }
+  return safe + "'";
+}
+
+/// Names only, of the letters that names have: shells expand what they complete.
+constexpr std::string_view list_names =
+    "hvlaunch $user list --json 2>/dev/null | tr '{}' '\\n' |\n"
+    "    sed -n 's/.*\"name\":\"\\([A-Za-z0-9._-]*\\)\".*/\\1/p'";
+
+/// _arguments of zsh: an option and what it is for.
+std::string zsh_option(const Option& option) {
+  std::string help;
+  for (const char c : option.help) {
+    if (c == '[' || c == ']' || c == ':') help += '\\';
+    help += c;
+  }
+  const auto argument = option.argument.empty() ? "" : fmt::format(":{}:", option.argument);
+  const auto values = option.name == "set" ? "_hvlaunch_fields" : "";
+  return quoted(fmt::format("*--{}[{}]{}{}", option.name, help, argument,
+                            option.argument.empty() ? "" : values));
+}
+
+std::string zsh_case(const Command& command) {
+  Words words;
+  for (const auto& option : command.options) words.push_back(zsh_option(option));
+  for (const auto& option : global_options()) words.push_back(zsh_option(option));
+  if (takes_vm(command))
+    words.emplace_back("'*:vm:_hvlaunch_vms'");
+  else if (const auto choices = choices_of(command); !choices.empty())
+    words.push_back(quoted(fmt::format("1:page:({})", choices)));
+  else if (command.operands == Operands::word)
+    words.emplace_back("'1:word:_files'");
+  return fmt::format("        {}) _arguments {} ;;\n", command.name, join(words, " "));
+}
+
+}  // namespace
+
+std::string bash_completion() {
+  std::string options;
+  std::string choices;
+  for (const auto& command : all_commands()) {
+    options += fmt::format("    {}) words='{}' ;;\n", command.name, options_of(command));
+    if (const auto words = choices_of(command); !words.empty())
+      choices += fmt::format("    {}) words='{}' ;;\n", command.name, words);
+  }
+  Words names;
+  for (const auto& command : all_commands()) names.emplace_back(command.name);
+  return fmt::format(
+      "# bash completion for hvlaunch; made by `hvlaunch document bash`\n"
+      "_hvlaunch() {{\n"
+      "  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}}\n"
+      "  local command='' user='' words='' i\n"
+      "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+      "    case ${{COMP_WORDS[i]}} in\n"
+      "    --user) user=--user ;;\n"
+      "    -*) ;;\n"
+      "    *) command=${{command:-${{COMP_WORDS[i]}}}} ;;\n"
+      "    esac\n"
+      "  done\n"
+      "  if [[ -z $command ]]; then\n"
+      "    words='{} --user --json --help --version'\n"
+      "  elif [[ $before == --set ]]; then\n"
+      "    words='{}'\n"
+      "    compopt -o nospace\n"
+      "  elif [[ $word == -* ]]; then\n"
+      "    case $command in\n{}    esac\n"
+      "  else\n"
+      "    case $command in\n{}    {})\n      words=$({}) ;;\n    esac\n"
+      "  fi\n"
+      "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+      "}}\n"
+      "complete -o default -F _hvlaunch hvlaunch\n",
+      join(names, " "), settable_fields(), options, choices, vm_commands("|"), list_names);
+}
+
+std::string zsh_completion() {
+  std::string commands;
+  std::string cases;
+  for (const auto& command : all_commands()) {
+    commands +=
+        fmt::format("    {}\n", quoted(fmt::format("{}:{}", command.name, command.summary)));
+    cases += zsh_case(command);
+  }
+  return fmt::format(
+      "#compdef hvlaunch\n# made by `hvlaunch document zsh`\n"
+      "_hvlaunch_vms() {{\n"
+      "  local user=\n"
+      "  (( ${{hvlaunch_line[(I)--user]}} )) && user=--user\n"
+      "  local -a names=(${{(f)\"$({})\"}})\n"
+      "  compadd -a names || _files\n"
+      "}}\n"
+      "_hvlaunch_fields() {{ compadd -S '' -- {} }}\n"
+      "_hvlaunch() {{\n"
+      "  local curcontext=$curcontext state line\n"
+      "  local -a hvlaunch_line=($words)\n"
+      "  local -a commands=(\n{}  )\n"
+      "  _arguments -C '--user[use your own profiles and state even as root]' \\\n"
+      "    '--json[print the result as JSON]' '--help[explain hvlaunch]' \\\n"
+      "    '--version[print the version]' '1:command:->command' '*::argument:->argument'\n"
+      "  case $state in\n"
+      "    command) _describe command commands ;;\n"
+      "    argument)\n      case $words[1] in\n{}      esac ;;\n"
+      "  esac\n"
+      "}}\n_hvlaunch \"$@\"\n",
+      list_names, settable_fields(), commands, cases);
+}
+
+std::string fish_completion() {
+  std::string text =
+      "# fish completion for hvlaunch; made by `hvlaunch document fish`\n"
+      "function __hvlaunch_vms\n"
+      "  set -l user (string match -- --user (commandline -opc))\n"
+      "  hvlaunch $user[1] list --json 2>/dev/null |\n"
+      "    string match -ra '(?<=\"name\":\")[A-Za-z0-9._-]*'\n"
+      "end\n"
+      "set -l fields " +
+      settable_fields() + "\n";
+  const auto complete = [&](std::string_view when, std::string_view what, std::string_view help) {
+    text += fmt::format("complete -c hvlaunch -n '{}' {} -d {}\n", when, what, fish_quoted(help));
+  };
+  for (const auto& option : global_options())
+    text +=
+        fmt::format("complete -c hvlaunch -l {} -d {}\n", option.name, fish_quoted(option.help));
+  for (const auto& command : all_commands()) {
+    complete("__fish_use_subcommand", fmt::format("-f -a {}", command.name), command.summary);
+    const auto when = fmt::format("__fish_seen_subcommand_from {}", command.name);
+    for (const auto& [name, argument, help] : command.options)
+      complete(when,
+               fmt::format("-l {}{}", name,
+                           name == "set"      ? " -x -a \"$fields\""
+                           : argument.empty() ? ""
+                                              : " -r"),
+               help);
+    if (const auto words = choices_of(command); !words.empty())
+      complete(when, fmt::format("-f -a '{}'", words), "page");
+  }
+  return text + fmt::format(
+                    "complete -c hvlaunch -n '__fish_seen_subcommand_from {}' -a "
+                    "'(__hvlaunch_vms)' -d VM\n",
+                    vm_commands(" "));
+}
+
+}  // namespace hv::commands
