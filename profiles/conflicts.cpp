@@ -109,6 +109,13 @@ void check_disk(const Profile& profile, Reading& reading) {
 
 void check_cloud_init(const Profile& profile, Reading& reading) {
   const auto& [seed, user_data, meta_data, network_config] = profile.cloud_init;
+  if (seed.value.empty() && user_data.value.empty())
+    for (const auto& [name, file] : {std::pair("meta_data_path", &meta_data),
+                                     std::pair("network_config_path", &network_config)})
+      if (!file->value.empty())
+        conflict(reading, {file->pointer, user_data.pointer, seed.pointer},
+                 fmt::format("'{}' needs 'user_data_path'", name),
+                 "a file with the line \"#cloud-config\" will do");
   if (seed.value.empty()) return;
   for (const auto* const file : {&user_data, &meta_data, &network_config})
     if (!file->value.empty())

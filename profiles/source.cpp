@@ -5,7 +5,6 @@
 #include "profiles/walker.h"
 
 #include <algorithm>
-#include <tuple>
 #include <map>
 #include <set>
 #include <tuple>

@@ -3,13 +3,14 @@
 
 #include "profiles/source.h"
 
-#include <boost/json.hpp>
 #include <doctest/doctest.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 namespace {
 
@@ -42,6 +43,27 @@ hv::host::HostFacts facts_of(const hv::Root& root) {
 
 std::string text_of(const json::value& value) {
   return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+}
+
+/// Read once: they are large, and the cases many.
+const hv::qemu::Capabilities& recorded(const std::string& name) {
+  static std::map<std::string, hv::qemu::Capabilities> all;
+  if (const auto known = all.find(name); known != all.end()) return known->second;
+  auto capabilities =
+      hv::qemu::capabilities_from_json(slurp(TESTS_DIR "/capabilities/" + name + ".json"));
+  REQUIRE_MESSAGE(capabilities.has_value(), "no capabilities ", name);
+  return all.emplace(name, *std::move(capabilities)).first->second;
+}
+
+hv::Root host_tree(const std::string& name) {
+  auto root = hv::Root::open(TESTS_DIR "/hosts/" + name);
+  REQUIRE_MESSAGE(root.has_value(), "no host ", name);
+  return *std::move(root);
+}
+
+hv::qemu::FirmwareSet firmware_of(const hv::Root& root) {
+  return hv::qemu::read_firmware(
+      root, hv::qemu::firmware_directories("/usr/bin/qemu-system-x86_64", "", ""));
 }
 
 /// A keyval or QemuOpts string: commas part it, two are one of the value.
@@ -100,23 +122,26 @@ GoldenCase golden_case(const std::string& name) {
   const auto profile = hv::profiles::parse_profile(golden.source);
   const auto arch = profile ? to_string(profile->arch.value) : "x86_64";
   golden.qemu_name = word(settings, "qemu", fmt::format("7.2-{}", arch));
-  auto capabilities = hv::qemu::capabilities_from_json(
-      slurp(TESTS_DIR "/capabilities/" + golden.qemu_name + ".json"));
-  REQUIRE_MESSAGE(capabilities.has_value(), name, ": no capabilities ", golden.qemu_name);
-  golden.qemu = *std::move(capabilities);
+  golden.qemu = recorded(golden.qemu_name);
   const auto* const kvm = settings.if_contains("kvm");
   golden.qemu.kvm = kvm == nullptr || kvm->as_bool();  // Recorded without /dev/kvm.
 
-  const auto tree = TESTS_DIR "/hosts/" + word(settings, "host", "desktop");
-  const auto root = hv::Root::open(tree);
-  REQUIRE_MESSAGE(root.has_value(), name, ": no host ", tree);
-  golden.host = facts_of(*root);
-  golden.firmware = hv::qemu::read_firmware(
-      *root, hv::qemu::firmware_directories(golden.qemu.binary, "", ""));
+  const auto root = host_tree(word(settings, "host", "desktop"));
+  golden.host = facts_of(root);
+  golden.firmware = firmware_of(root);
   if (const auto* const zones = settings.if_contains("zones"))
     for (const auto& zone : zones->as_object())
       golden.config.zones.push_back(
           {.name = std::string(zone.key()), .bridge = text_of(zone.value())});
+  return golden;
+}
+
+GoldenCase with_qemu(GoldenCase golden, std::string_view version) {
+  golden.qemu_name = fmt::format("{}-{}", version, golden.qemu.target);
+  const bool kvm = golden.qemu.kvm;
+  golden.qemu = recorded(golden.qemu_name);
+  golden.qemu.kvm = kvm;
+  golden.firmware = firmware_of(host_tree("newer"));
   return golden;
 }
 

@@ -38,10 +38,13 @@ struct GoldenCase {
 [[nodiscard]] std::vector<std::string> golden_names();
 [[nodiscard]] GoldenCase golden_case(const std::string& name);
 
+/// The same profile and host with another QEMU, "10.0", and the firmware of its time.
+[[nodiscard]] GoldenCase with_qemu(GoldenCase golden, std::string_view version);
+
 /// What `hvlaunch plan` does, but for reading the host.
 [[nodiscard]] std::expected<hv::plan::Plan, hv::Errors> plan_of(const GoldenCase& golden);
-[[nodiscard]] std::expected<hv::plan::Plan, hv::Errors> plan_of(const GoldenCase& golden,
-                                                                const hv::profiles::Profile& profile);
+[[nodiscard]] std::expected<hv::plan::Plan, hv::Errors> plan_of(
+    const GoldenCase& golden, const hv::profiles::Profile& profile);
 
 /// The whole file; empty if there is none.
 [[nodiscard]] std::string slurp(const std::string& path);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "golden.h"
 
-#include <boost/json.hpp>
 #include <doctest/doctest.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <random>
@@ -12,14 +12,30 @@ namespace {
 namespace json = boost::json;
 
 /// What has a meaning to QEMU's parsers, to JSON, to a shell, or to nobody.
-constexpr const char* pieces[] = {
-    ",",  ",,", "=",  "\"", "'", "\\", "{", "}",  "[",  "]", ":",    "/",     " ",    "#",
-    "$(", "`",  ";",  "|",  "&", "*",  "?", "~",  "-",  "a", "%s",   "file=", "json", "on",
-    "ä",  "雪", "😀", "json:{", ",id=x", ",readonly=off", "fd=3", "/dev/stdin", "nbd://x"};
+constexpr const char* pieces[] = {",",      ",,",
+                                  "=",      "\"",
+                                  "'",      "\\",
+                                  "{",      "}",
+                                  "[",      "]",
+                                  ":",      "/",
+                                  " ",      "#",
+                                  "$(",     "`",
+                                  ";",      "|",
+                                  "&",      "*",
+                                  "?",      "~",
+                                  "-",      "a",
+                                  "%s",     "file=",
+                                  "json",   "on",
+                                  "ä",      "雪",
+                                  "😀",      "json:{",
+                                  ",id=x",  ",readonly=off",
+                                  "fd=3",   "/dev/stdin",
+                                  "nbd://x"};
 
 std::string hostile(std::mt19937& random, std::string_view start = "") {
   std::string text(start);
-  for (auto left = 1 + random() % 12; left > 0; --left) text += pieces[random() % std::size(pieces)];
+  for (auto left = 1 + random() % 12; left > 0; --left)
+    text += pieces[random() % std::size(pieces)];
   return text;
 }
 
@@ -78,6 +94,13 @@ std::string value_of(const hv::plan::Plan& plan, std::string_view option) {
   return found == nullptr ? "" : found->value;
 }
 
+std::string user_data_of(const hv::plan::Plan& plan) {
+  for (const auto& step : plan.steps)
+    if (const auto* const seed = std::get_if<hv::plan::MakeSeed>(&step.action))
+      return seed->user_data;
+  return {};
+}
+
 /// A member of the chardev with that id.
 std::string chardev(const hv::plan::Plan& plan, std::string_view id, std::string_view member) {
   for (const auto& argument : plan.arguments)
@@ -117,6 +140,7 @@ TEST_CASE("hostile strings reach QEMU as values, unchanged") {
     CHECK_EQ(file_of(*plan, "disk0", true), below(state, strings.base));
     CHECK_EQ(file_of(*plan, "cdrom"), below(state + "/isos", strings.iso));
     CHECK_EQ(file_of(*plan, "seed"), state + "/seeds/hostile.iso");
+    CHECK_EQ(user_data_of(*plan), below(state, strings.user_data));
     CHECK_EQ(chardev(*plan, "tpm", "path"), runtime + "/hostile/tpm.sock");
     CHECK_EQ(parse_argument(*find(*plan, "-vnc")).at("vnc"),
              "unix:" + runtime + "/hostile/vnc.sock");

@@ -81,9 +81,9 @@ void add_read_only(std::string_view node, const std::string& path, const Cause& 
 
 void add_seed(const Machine& machine, CommandLine& line) {
   const auto& cloud_init = machine.profile.cloud_init;
-  const auto cause = cause_of(
-      cloud_init.seed_iso.given() ? cloud_init.seed_iso : cloud_init.user_data, "cloud-init",
-      "cloud-init reads its settings from this disk");
+  const auto cause =
+      cause_of(machine.user_data.empty() ? cloud_init.seed_iso : cloud_init.user_data, "cloud-init",
+               "cloud-init reads its settings from this disk");
   add_read_only("seed", machine.seed, cause, line);
   const auto bus = add_root_port(slot::disks, 1, line);
   line.add("-device",

@@ -34,14 +34,14 @@ std::vector<Step> steps_for(const Machine& machine) {
     steps.push_back({CopyFile{.from = machine.flash->value.vars_template,
                               .to = machine.flash->value.vars},
                      machine.flash->cause});
-  const auto& cloud_init = profile.cloud_init;
-  if (!cloud_init.user_data.value.empty() && cloud_init.seed_iso.value.empty())
-    steps.push_back({MakeSeed{.path = machine.seed,
-                              .user_data = cloud_init.user_data.value,
-                              .meta_data = cloud_init.meta_data.value,
-                              .network_config = cloud_init.network_config.value,
-                              .instance = profile.name.value},
-                     {.pointer = cloud_init.user_data.pointer, .why = "from the cloud-init files"}});
+  if (!machine.user_data.empty())
+    steps.push_back(
+        {MakeSeed{.path = machine.seed,
+                  .user_data = machine.user_data,
+                  .meta_data = machine.meta_data,
+                  .network_config = machine.network_config,
+                  .instance = profile.name.value},
+         {.pointer = profile.cloud_init.user_data.pointer, .why = "from the cloud-init files"}});
   if (profile.tpm.value)
     steps.push_back(
         {StartTpm{.state_directory = fmt::format("{}/tpm/{}", machine.paths.state,
@@ -66,9 +66,11 @@ std::vector<NeededFile> files_of(const Machine& machine) {
     need(machine.flash->value.vars_template, machine.flash->cause);
   }
   const auto& [seed_iso, user_data, meta_data, network_config] = profile.cloud_init;
-  if (seed_iso.given()) need(machine.seed, {.pointer = seed_iso.pointer, .why = "the seed"});
-  for (const auto* const file : {&user_data, &meta_data, &network_config})
-    need(file->value, {.pointer = file->pointer, .why = "cloud-init reads it"});
+  if (machine.user_data.empty())
+    need(machine.seed, {.pointer = seed_iso.pointer, .why = "the seed"});
+  need(machine.user_data, {.pointer = user_data.pointer, .why = "cloud-init reads it"});
+  need(machine.meta_data, {.pointer = meta_data.pointer, .why = "cloud-init reads it"});
+  need(machine.network_config, {.pointer = network_config.pointer, .why = "cloud-init reads it"});
   return files;
 }
 

@@ -37,11 +37,10 @@ void resolve_accelerator(Resolver& in, Machine& machine) {
         "kvm", cause_of(wish, "accelerator-choice", "KVM can run this guest on this host")};
     return;
   }
-  const auto reason =
-      !native ? fmt::format("KVM on {} cannot run {} guests", in.host().architecture,
-                            in.qemu().target)
-      : !kvm.usable ? kvm.reason
-                    : in.qemu().binary + " was built without KVM";
+  const auto reason = !native       ? fmt::format("KVM on {} cannot run {} guests",
+                                                  in.host().architecture, in.qemu().target)
+                      : !kvm.usable ? kvm.reason
+                                    : in.qemu().binary + " was built without KVM";
   if (wish.value == profiles::Accelerator::kvm) {
     in.note({.fault = Fault::missing,
              .id = "no-kvm",
@@ -88,7 +87,8 @@ void resolve_huge_pages(Resolver& in, Machine& machine) {
   if (page_kib == 0 || pool == in.host().huge_pages.end())
     return note("this kernel has no huge pages", "use a kernel with CONFIG_HUGETLBFS");
   machine.huge_page_kib = page_kib;
-  if (const auto page_mib = page_kib / 1024; in.profile().memory_mib.value.automatic && page_mib > 1)
+  if (const auto page_mib = page_kib / 1024;
+      in.profile().memory_mib.value.automatic && page_mib > 1)
     machine.memory_mib.value -= machine.memory_mib.value % page_mib;
   const auto memory_kib = machine.memory_mib.value * 1024;
   if (memory_kib % page_kib != 0)
@@ -194,9 +194,6 @@ void resolve_files(Resolver& in, Machine& machine) {
   const auto& profile = in.profile();
   const auto& paths = in.paths();
   const auto& name = profile.name.value;
-  const auto below = [](const std::string& directory, const std::string& path) {
-    return path.empty() || path.starts_with('/') ? path : directory + "/" + path;
-  };
   machine.kernel = below(paths.state, profile.kernel.value);
   machine.initrd = below(paths.state, profile.initrd.value);
   machine.iso = below(paths.isos(), profile.iso.value);
@@ -205,10 +202,13 @@ void resolve_files(Resolver& in, Machine& machine) {
   if (profile.disk.size_gib.value != 0)
     machine.disk =
         fmt::format("{}/{}.{}", paths.disks(), name, to_string(profile.disk.format.value));
-  if (!profile.cloud_init.seed_iso.value.empty())
-    machine.seed = below(paths.state, profile.cloud_init.seed_iso.value);
-  else if (!profile.cloud_init.user_data.value.empty())
-    machine.seed = fmt::format("{}/seeds/{}.iso", paths.state, name);
+  const auto& [seed_iso, user_data, meta_data, network_config] = profile.cloud_init;
+  machine.seed = below(paths.state, seed_iso.value);
+  if (!machine.seed.empty() || user_data.value.empty()) return;
+  machine.seed = fmt::format("{}/seeds/{}.iso", paths.state, name);
+  machine.user_data = below(paths.state, user_data.value);
+  machine.meta_data = below(paths.state, meta_data.value);
+  machine.network_config = below(paths.state, network_config.value);
 }
 
 }  // namespace

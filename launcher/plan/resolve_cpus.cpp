@@ -13,8 +13,18 @@ std::string_view family_of(std::string_view machine) {
   return versioned ? machine.substr(0, dash) : machine;
 }
 
+std::string default_machine(profiles::Arch arch) {
+  return arch == profiles::Arch::x86_64 ? "q35" : "virt";
+}
+
 bool is_supported(profiles::Arch arch, std::string_view machine) {
   return family_of(machine) == (arch == profiles::Arch::x86_64 ? "pc-q35" : "virt");
+}
+
+/// The machine that a new guest gets, by its versioned name.
+std::string newest(const Resolver& in, profiles::Arch arch) {
+  const auto* const machine = in.qemu().find_machine(default_machine(arch));
+  return machine == nullptr ? "" : machine->name;
 }
 
 /// The model that a guest gets without KVM if its profile names none.
@@ -97,8 +107,7 @@ Cpus fitted(std::uint64_t count, const profiles::Topology& wish) {
 void resolve_machine_type(Resolver& in, Machine& machine) {
   const auto arch = in.profile().arch.value;
   const auto& wish = in.profile().machine;
-  const std::string wanted =
-      !wish.value.empty() ? wish.value : (arch == profiles::Arch::x86_64 ? "q35" : "virt");
+  const auto wanted = !wish.value.empty() ? wish.value : default_machine(arch);
   const auto* const found = in.qemu().find_machine(wanted);
   if (found == nullptr || !is_supported(arch, found->name))
     return in.note(
@@ -129,9 +138,12 @@ void resolve_machine_type(Resolver& in, Machine& machine) {
              .hint = fmt::format("set \"machine\": \"{}\" to move the guest to new hardware",
                                  found->name)});
   }
-  if (found->deprecated)
+  const auto* const chosen = in.qemu().find_machine(machine.type.value);
+  if (chosen != nullptr && chosen->deprecated)
     in.warn("deprecated-machine",
-            fmt::format("machine type '{}' will go from QEMU soon", found->name));
+            fmt::format("machine type '{}' will go from QEMU soon; \"machine\": \"{}\" moves the "
+                        "guest to newer hardware",
+                        chosen->name, newest(in, arch)));
 }
 
 void resolve_cpus(Resolver& in, Machine& machine) {

@@ -56,10 +56,11 @@ void resolve_firmware(Resolver& in, Machine& machine) {
   }
   Cause cause = cause_of(wish.kind, "firmware-choice", "UEFI firmware by QEMU's descriptors");
   if (!wish.code.value.empty()) {
-    machine.flash = {{.code = wish.code.value,
+    const auto& state = in.paths().state;
+    machine.flash = {{.code = below(state, wish.code.value),
                       .code_format = format_of(wish.code.value),
                       .vars = wish.vars_template.value.empty() ? "" : vars_of(machine),
-                      .vars_template = wish.vars_template.value,
+                      .vars_template = below(state, wish.vars_template.value),
                       .vars_format = format_of(wish.vars_template.value),
                       .smm = wish.secure_boot.value && in.profile().arch.value == Arch::x86_64},
                      {.pointer = wish.code.pointer, .why = "the profile names the image"}};

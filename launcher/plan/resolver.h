@@ -19,6 +19,11 @@ Cause cause_of(const profiles::Sourced<T>& value, std::string rule, std::string 
   return {.rule = std::move(rule), .why = std::move(why)};
 }
 
+/// A path of the profile in full: relative ones are below `directory`.
+[[nodiscard]] inline std::string below(const std::string& directory, const std::string& path) {
+  return path.empty() || path.starts_with('/') ? path : directory + "/" + path;
+}
+
 /// A locally administered MAC address below QEMU's prefix 52:54:00.
 [[nodiscard]] std::string mac_of(const std::string& uuid);
 
