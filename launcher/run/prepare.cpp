@@ -140,8 +140,11 @@ Result<std::optional<UniqueFd>> take(const Place& place) {
   for (int i = 0; i < tries; ++i) {
     const bool is_there = place.root.exists(place.lock());
     if (!is_there && find_holder(place.root, place.lock(), lock_number, 0)) return std::nullopt;
-    TRY(own_directory(place));
-    lock = try_lock(place.root, place.lock());
+    auto owned = own_directory(place);
+    if (owned)
+      lock = try_lock(place.root, place.lock());
+    else
+      lock = std::unexpected(std::move(owned).error());
     if (lock && !*lock) {
       // Held by the guest, by another start, or for a moment by a cleanup.
       const auto state = load_state(place);
