@@ -3,14 +3,20 @@
 #include "launcher/commands/config.h"
 #include "launcher/commands/output.h"
 
-#include <boost/json/value.hpp>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <boost/json/value.hpp>
 
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 
-extern char** environ;  // NOLINT(readability-redundant-declaration): no header of the standard has it.
+extern char**
+    environ;  // NOLINT(readability-redundant-declaration): no header of the standard has it.
 
 namespace hv {
 namespace {
@@ -26,6 +32,31 @@ std::map<std::string, std::string, std::less<>> read_environment() {
       variables.emplace(line.substr(0, equals), line.substr(equals + 1));
   }
   return variables;
+}
+
+/// What a careless parent may have left us: closed standard descriptors, which
+/// the first files we open would become; ignored or blocked signals, which
+/// would hide the end of our children; a mask that locks us out of our files.
+void mend_inheritance() {
+  for (int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0;
+       fd = ::open("/dev/null", O_RDWR | O_CLOEXEC))
+    if (fd > STDERR_FILENO) {
+      ::close(fd);
+      break;
+    } else {
+      ::fcntl(fd, F_SETFD, 0);  // For children as well.
+    }
+  ::signal(SIGCHLD, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::umask(::umask(077) & 077U);
+}
+
+/// Without HOME, what the system says.
+void add_home(std::map<std::string, std::string, std::less<>>& variables) {
+  if (variables.contains("HOME")) return;
+  if (const auto* const user = ::getpwuid(::geteuid())) variables.emplace("HOME", user->pw_dir);
 }
 
 Outcome dispatch(Context& context, std::vector<std::string> words) {
@@ -54,12 +85,12 @@ Outcome dispatch(Context& context, std::vector<std::string> words) {
     std::vector<std::string_view> names;
     for (const auto& command : all) names.push_back(command.name);
     const auto near = nearest(words.front(), names);
-    return commands::failed(
-        {.fault = Fault::usage,
-         .id = "usage",
-         .message = fmt::format("no command '{}'", words.front()),
-         .hint = near.empty() ? "`hvlaunch --help` lists them"
-                              : fmt::format("did you mean `hvlaunch {}`?", near)});
+    return commands::failed({.fault = Fault::usage,
+                             .id = "usage",
+                             .message = fmt::format("no command '{}'", words.front()),
+                             .hint = near.empty()
+                                         ? "`hvlaunch --help` lists them"
+                                         : fmt::format("did you mean `hvlaunch {}`?", near)});
   }
   words.erase(words.begin());
   const auto arguments = commands::parse(*found, words);
@@ -86,10 +117,13 @@ int report(const Context& context, const Errors& errors) {
 int run(const std::vector<std::string>& words) {
   auto root = Root::open("/");
   if (!root) return report({.root = *Root::open(".")}, {root.error()});
+  std::error_code no_directory;
   Context context{.root = *std::move(root),
                   .terminal = ::isatty(STDERR_FILENO) == 1,
                   .environment = read_environment(),
+                  .directory = std::filesystem::current_path(no_directory).string(),
                   .program = "/proc/self/exe"};
+  add_home(context.environment);
   const auto outcome = dispatch(context, words);
   const int status = outcome ? 0 : report(context, outcome.error());
   if (std::fflush(stdout) == 0) return status;
@@ -100,6 +134,7 @@ int run(const std::vector<std::string>& words) {
 }  // namespace hv
 
 int main(int argc, char** argv) try {
+  hv::mend_inheritance();
   return hv::run({argv + std::min(argc, 1), argv + argc});
 } catch (const std::exception& bug) {
   fmt::print(stderr, "hvlaunch: internal error: {}\n", bug.what());

@@ -26,12 +26,22 @@ Result<Undo> parse_line(std::string_view line) {
   return Undo{.kind = found->kind, .path = std::string(line.substr(tab + 1))};
 }
 
+Result<> write_line(int fd, std::string_view line, const std::string& path) {
+  const auto count = ::write(fd, line.data(), line.size());
+  if (count < 0) return fail_errno("write {}", path);
+  if (static_cast<std::size_t>(count) != line.size())
+    return fail(Fault::failed, "short-write", "{} took {} of {} bytes", path, count, line.size());
+  if (::fdatasync(fd) < 0) return fail_errno("sync {}", path);
+  return {};
+}
+
 /// The text as it is: a missing line end tells that the last line was cut short.
 Result<std::string> read_raw(int fd, const std::string& path) {
   std::string text;
   std::array<char, 4096> buffer;
   for (;;) {
     const auto count = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(text.size()));
+    if (count < 0 && errno == EINTR) continue;
     if (count < 0) return fail_errno("read {}", path);
     if (count == 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(count));
@@ -50,8 +60,13 @@ Result<std::vector<Undo>> parse_journal(std::string_view text) {
 }
 
 Result<Journal> Journal::open(const Root& root, std::string path, UndoFunction undo) {
-  auto file =
-      TRY(root.open_file(path, O_RDWR | O_CREAT | O_APPEND, 0600, Links::refuse), "opening the journal");
+  auto file = TRY(root.open_file(path, O_RDWR | O_CREAT | O_APPEND, 0600, Links::refuse),
+                  "opening the journal");
+  // A line that was cut short must not run into the next one.
+  const auto text = TRY(read_raw(file.get(), path));
+  const auto whole = text.rfind('\n') + 1;
+  if (whole != text.size() && ::ftruncate(file.get(), static_cast<off_t>(whole)) < 0)
+    return fail_errno("cut {}", path);
   return Journal(root, std::move(path), undo, std::move(file));
 }
 
@@ -64,20 +79,26 @@ Result<> Journal::record(const Undo& undo) {
     return fail(Fault::failed, "bad-path", "'{}' has a line end in it", printable(undo.path));
   const auto* const word = std::ranges::find(words, undo.kind, &Word::kind);
   const auto line = fmt::format("{}\t{}\n", word->word, undo.path);
-  const auto count = ::write(file_.get(), line.data(), line.size());
-  if (count < 0) return fail_errno("write {}", path_);
-  if (static_cast<std::size_t>(count) != line.size())
-    return fail(Fault::failed, "short-write", "{} took {} of {} bytes", path_, count, line.size());
-  if (::fdatasync(file_.get()) < 0) return fail_errno("sync {}", path_);
-  return {};
+  const auto before = ::lseek(file_.get(), 0, SEEK_END);
+  auto written = write_line(file_.get(), line, path_);
+  // Whatever of it is there must not run into the next line.
+  if (!written && before >= 0) (void)!::ftruncate(file_.get(), before);
+  return written;
+}
+
+Result<> Journal::forget() {
+  active_ = false;
+  return root_->remove(path_);
 }
 
 Errors Journal::rollback() {
   active_ = false;
   const auto text = read_raw(file_.get(), path_);
   if (!text) return {text.error()};
-  const auto entries = parse_journal(*text);
-  if (!entries) return {entries.error()};
+  auto entries = parse_journal(*text);
+  if (!entries)
+    return {with_hint(std::move(entries).error(),
+                      fmt::format("undo by hand what {} lists, and remove the file", path_))};
   Errors errors;
   for (const auto& entry : *entries | std::views::reverse)
     if (auto done = undo_(*root_, entry); !done) errors.push_back(std::move(done).error());

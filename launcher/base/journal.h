@@ -52,6 +52,9 @@ class Journal {
   /// undone. Goes on past failures; what could not be undone stays in the file.
   [[nodiscard]] Errors rollback();
 
+  /// The changes are no longer to be undone, ever: forgets the entries.
+  [[nodiscard]] Result<> forget();
+
   /// The changes stay for now: the file outlives this object.
   void keep() noexcept { active_ = false; }
 

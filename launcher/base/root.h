@@ -39,6 +39,9 @@ class Root {
   /// The first `count` bytes, or fewer if the file is shorter.
   [[nodiscard]] Result<std::string> read_start(const std::string& path, std::size_t count) const;
 
+  /// The last `count` bytes of a regular file, or fewer if it is shorter.
+  [[nodiscard]] Result<std::string> read_end(const std::string& path, std::size_t count) const;
+
   /// Writes `value` to an existing file in one write(2), as sysfs attributes need.
   [[nodiscard]] Result<> write(const std::string& path, std::string_view value) const;
 
@@ -69,12 +72,21 @@ class Root {
   [[nodiscard]] Result<> replace(const std::string& path, std::string_view text,
                                  mode_t mode = 0600) const;
 
+  /// Writes a file from its beginning and syncs it. For a name that nobody
+  /// reads before it is renamed.
+  [[nodiscard]] Result<> create(const std::string& path, std::string_view text,
+                                mode_t mode = 0600) const;
+
+  /// Waits until the file is on disk.
+  [[nodiscard]] Result<> sync(const std::string& path) const;
+
   [[nodiscard]] Result<> rename(const std::string& from, const std::string& to) const;
 
   /// Removes a file or an empty directory; one that is not there is no error.
   [[nodiscard]] Result<> remove(const std::string& path) const;
 
-  /// Removes a directory of ours and the files in it. Never follows a symlink.
+  /// Removes a directory of ours and the files in it; of a symlink, the link.
+  /// Never follows one.
   [[nodiscard]] Result<> remove_directory(const std::string& path) const;
 
  private:

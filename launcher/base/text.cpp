@@ -37,12 +37,15 @@ bool is_harmless(char32_t code) {
     char32_t first, last;
   };
   constexpr std::array hidden = {
-      Range{0x00, 0x1F},      Range{0x7F, 0x9F},       // C0, DEL, C1
-      Range{0xAD, 0xAD},      Range{0x061C, 0x061C},   // soft hyphen, Arabic letter mark
-      Range{0x200B, 0x200F},  Range{0x2028, 0x202E},   // zero width, separators, bidi
-      Range{0x2060, 0x206F},  Range{0xFE00, 0xFE0F},   // joiners, isolates, variation selectors
-      Range{0xFEFF, 0xFEFF},  Range{0xFFF0, 0xFFFB},   // byte order mark, annotations
-      Range{0xE0000, 0xE0FFF}                          // tags
+      Range{0x00, 0x1F},      Range{0x7F, 0x9F},      // C0, DEL, C1
+      Range{0xAD, 0xAD},      Range{0x061C, 0x061C},  // soft hyphen, Arabic letter mark
+      Range{0x115F, 0x1160},  Range{0x17B4, 0x17B5},  // fillers and vowels without a shape
+      Range{0x180B, 0x180F},  Range{0x3164, 0x3164},  // Mongolian selectors, Hangul filler
+      Range{0x200B, 0x200F},  Range{0x2028, 0x202E},  // zero width, separators, bidi
+      Range{0x2060, 0x206F},  Range{0xFE00, 0xFE0F},  // joiners, isolates, variation selectors
+      Range{0xFEFF, 0xFEFF},  Range{0xFFA0, 0xFFA0},  // byte order mark, half-width filler
+      Range{0xFFF0, 0xFFFB},                          // annotations
+      Range{0xE0000, 0xE0FFF}                         // tags
   };
   return std::ranges::none_of(
       hidden, [&](const Range& range) { return code >= range.first && code <= range.last; });
@@ -104,12 +107,17 @@ std::string shell_quote(std::string_view argument) {
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known) {
   std::string_view best;
-  std::size_t least = std::max<std::size_t>(2, word.size() / 3) + 1;
-  for (const auto candidate : known)
+  // What is changed in every letter is another word.
+  std::size_t least = std::min(std::max<std::size_t>(2, word.size() / 3) + 1, word.size());
+  for (const auto candidate : known) {
+    const auto longer = std::max(word.size(), candidate.size());
+    const auto shorter = std::min(word.size(), candidate.size());
+    if (longer - shorter >= least) continue;  // A megabyte of a word is not worth comparing.
     if (const auto edits = distance(word, candidate); edits < least) {
       least = edits;
       best = candidate;
     }
+  }
   return best;
 }
 

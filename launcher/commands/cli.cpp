@@ -3,8 +3,8 @@
 
 #include "launcher/base/text.h"
 
-#include <boost/program_options.hpp>
 #include <fmt/format.h>
+#include <boost/program_options.hpp>
 
 #include <algorithm>
 #include <array>
@@ -32,6 +32,9 @@ constexpr std::array statuses = {
     ExitStatus{8, "timed out"},
     ExitStatus{70, "a bug in hvlaunch"},
 };
+
+/// Of no option's form: nobody can give one as --operand.
+constexpr const char* operand = "<operand>";
 
 struct Limits {
   std::size_t least;
@@ -71,15 +74,15 @@ po::options_description descriptions_of(const Command& command) {
   };
   std::ranges::for_each(command.options, add);
   std::ranges::for_each(globals, add);
-  all.add_options()("operand", po::value<std::vector<std::string>>());
+  all.add_options()(operand, po::value<std::vector<std::string>>());
   return all;
 }
 
 std::string options_text(std::span<const Option> options) {
   std::string text;
   for (const auto& [name, argument, help] : options) {
-    const auto label = argument.empty() ? fmt::format("--{}", name)
-                                        : fmt::format("--{} {}", name, argument);
+    const auto label =
+        argument.empty() ? fmt::format("--{}", name) : fmt::format("--{} {}", name, argument);
     text += fmt::format("  {:<22} {}\n", label, help);
   }
   return text;
@@ -87,8 +90,12 @@ std::string options_text(std::span<const Option> options) {
 
 }  // namespace
 
-std::span<const Option> global_options() { return globals; }
-std::span<const ExitStatus> exit_statuses() { return statuses; }
+std::span<const Option> global_options() {
+  return globals;
+}
+std::span<const ExitStatus> exit_statuses() {
+  return statuses;
+}
 
 std::string_view title_of(Group group) {
   switch (group) {
@@ -120,7 +127,7 @@ Result<Arguments> parse(const Command& command, const std::vector<std::string>& 
   // Program_options reports by exceptions; they end here.
   try {
     po::positional_options_description positional;
-    positional.add("operand", -1);
+    positional.add(operand, -1);
     const auto descriptions = descriptions_of(command);
     namespace style = po::command_line_style;
     const auto parsed =
@@ -131,18 +138,18 @@ Result<Arguments> parse(const Command& command, const std::vector<std::string>& 
             .run();
     Arguments arguments;
     for (const auto& [key, position, values, original, unknown, separated] : parsed.options) {
-      auto& target = key == "operand" ? arguments.operands : arguments.options[key];
+      auto& target = key == operand ? arguments.operands : arguments.options[key];
       target.insert(target.end(), values.begin(), values.end());
     }
     const auto [least, most] = limits_of(command.operands);
     if (arguments.has("help")) return arguments;
     if (arguments.operands.size() < least)
-      return std::unexpected(usage_error(
-          command, command.operands == Operands::two_vms ? "two names are needed"
-                                                         : "the name of a VM is missing"));
+      return std::unexpected(usage_error(command, command.operands == Operands::two_vms
+                                                      ? "two names are needed"
+                                                      : "the name of a VM is missing"));
     if (arguments.operands.size() > most)
-      return std::unexpected(usage_error(
-          command, fmt::format("'{}' is one word too many", arguments.operands[most])));
+      return std::unexpected(
+          usage_error(command, fmt::format("'{}' is one word too many", arguments.operands[most])));
     return arguments;
   } catch (const po::unknown_option& error) {
     std::vector<std::string_view> names;

@@ -48,7 +48,8 @@ struct Context {
   bool json = false;
   bool terminal = false;  ///< Standard error is one, and may show progress.
   std::map<std::string, std::string, std::less<>> environment{};
-  std::string program{};  ///< Path of this very program.
+  std::string directory{};  ///< The current one; empty: it was deleted.
+  std::string program{};    ///< Path of this very program.
 
   [[nodiscard]] std::string variable(std::string_view name) const;
 };
@@ -114,11 +115,11 @@ template <class T>
 }  // namespace hv::commands
 
 /// TRY for functions that return an Outcome: the one error becomes a list.
-#define TRY_OUTCOME(expression, ...)                                                   \
-  __extension__({                                                                      \
-    auto&& try_result = (expression);                                                  \
-    if (!try_result) [[unlikely]]                                                      \
-      return ::hv::commands::failed(::hv::in_context(std::move(try_result).error()     \
-                                                         __VA_OPT__(, fmt::format(__VA_ARGS__)))); \
-    *std::move(try_result);                                                            \
+#define TRY_OUTCOME(expression, ...)                                                               \
+  __extension__({                                                                                  \
+    auto&& try_result = (expression);                                                              \
+    if (!try_result) [[unlikely]]                                                                  \
+      return ::hv::commands::failed(                                                               \
+          ::hv::in_context(std::move(try_result).error() __VA_OPT__(, fmt::format(__VA_ARGS__)))); \
+    *std::move(try_result);                                                                        \
   })

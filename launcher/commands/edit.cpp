@@ -11,8 +11,10 @@
 #include "profiles/rewrite.h"
 #include "profiles/source.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
+
+#include <functional>
 
 namespace hv::commands {
 namespace {
@@ -47,12 +49,18 @@ Result<profiles::Source> with_settings(profiles::Source source,
   return source;
 }
 
+/// The mode of a file that is replaced stays: it may hold what others may not read.
+mode_t mode_of(const Context& context, const std::string& path) {
+  const auto status = context.root.status(path);
+  return status ? status->st_mode & 0777U : 0644;
+}
+
 /// Puts a profile in place that is right; says what is wrong with one that is not.
 Outcome put(const Context& context, const profiles::Source& source, const std::string& path) {
   if (auto profile = profiles::parse_profile(source); !profile)
     return std::unexpected(std::move(profile).error());
   TRY_OUTCOME(context.root.make_directories(path.substr(0, path.rfind('/')), 0755));
-  return outcome_of(context.root.replace(path, source.text, 0644));
+  return outcome_of(context.root.replace(path, source.text, mode_of(context, path)));
 }
 
 Result<std::string> path_for_new(const Context& context, const std::string& name) {
@@ -77,7 +85,7 @@ Outcome edit_copy(const Context& context, const std::string& vm, const std::stri
   const auto copy = path + ".edit";
   if (!context.root.exists(copy)) {
     const auto source = TRY_OUTCOME(read_profile_text(context, path));
-    TRY_OUTCOME(context.root.replace(copy, source.text + "\n", 0644));
+    TRY_OUTCOME(context.root.replace(copy, source.text + "\n", mode_of(context, path)));
   }
   auto editor = context.variable("VISUAL");
   if (editor.empty()) editor = context.variable("EDITOR");
@@ -89,7 +97,8 @@ Outcome edit_copy(const Context& context, const std::string& vm, const std::stri
   if (!done) {
     for (auto& error : done.error())
       error = with_hint(std::move(error), fmt::format("your text is kept: `hvlaunch edit {}` goes "
-                                                      "on with it", vm));
+                                                      "on with it",
+                                                      vm));
     return done;
   }
   return outcome_of(context.root.remove(copy));
@@ -117,6 +126,8 @@ Result<> copy_file(const Root& root, const Copy& file, Journal& journal) {
   if (root.exists(file.to))
     return fail(Fault::state, "already-there", "{} is there already", file.to);
   const auto partial = file.to + ".partial";
+  // The copy, too: it is of no use before its profile is there.
+  TRY(journal.record({.kind = Undo::Kind::remove_file, .path = file.to}));
   TRY(journal.record({.kind = Undo::Kind::remove_file, .path = partial}));
   // cp shares the blocks where the file system can.
   TRY(run::run_program({"cp", "--reflink=auto", "--sparse=always", file.from, partial},
@@ -124,26 +135,47 @@ Result<> copy_file(const Root& root, const Copy& file, Journal& journal) {
   return root.rename(partial, file.to);
 }
 
-/// Copies the files while nobody can start either of the two.
-Result<> copy_files(const Context& context, const run::Place& from, const run::Place& to) {
-  TRY(context.root.make_directories(from.directory(), 0700));
-  auto source_lock = TRY(run::try_lock(context.root, from.lock()));
-  if (!source_lock)
-    return std::unexpected(
-        with_hint({.fault = Fault::state,
-                   .id = "already-running",
-                   .message = fmt::format("'{}' runs: its disk changes while it is copied", from.vm)},
-                  "stop it first, or clone with --no-disk"));
-  auto lock = TRY(run::claim(to));
-  Result<> done;
-  {
-    auto journal = TRY(Journal::open(context.root, to.file("journal"), run::undo));
-    for (const auto& file : files_of_clone(context.paths, from.vm, to.vm))
-      if (done) done = copy_file(context.root, file, journal);
+Outcome copy_all(const Context& context, const run::Place& from, const run::Place& to,
+                 const std::function<Outcome()>& put_profile) {
+  auto journal = TRY_OUTCOME(Journal::open(context.root, to.file("journal"), run::undo));
+  for (const auto& file : files_of_clone(context.paths, from.vm, to.vm))
+    TRY_OUTCOME(copy_file(context.root, file, journal));
+  if (auto done = put_profile(); !done) return done;
+  return outcome_of(journal.forget());
+}
+
+/// A VM that must not start meanwhile: its lock, and nothing left of it after.
+class Held {
+ public:
+  static Result<Held> take(const run::Place& place) { return Held(place, TRY(run::claim(place))); }
+  Held(Held&&) = default;
+  Held& operator=(Held&&) = delete;
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  ~Held() {
+    if (lock_) (void)run::cleanup(place_, std::move(lock_), {});  // The next command tries again.
   }
-  TRY(run::cleanup(to, std::move(lock), {}));
-  TRY(run::cleanup(from, *std::move(source_lock), {}));
-  return done;
+
+ private:
+  Held(const run::Place& place, UniqueFd lock) : place_(place), lock_(std::move(lock)) {}
+
+  run::Place place_;
+  UniqueFd lock_;
+};
+
+/// Copies the files and puts the profile, while nobody can start either of the two.
+Outcome copy_files(const Context& context, const run::Place& from, const run::Place& to,
+                   const std::function<Outcome()>& put_profile) {
+  auto source = Held::take(from);
+  if (!source && source.error().id == "already-running")
+    return failed(
+        {.fault = Fault::state,
+         .id = "already-running",
+         .message = fmt::format("'{}' runs: its disk changes while it is copied", from.vm),
+         .hint = "stop it first, or clone with --no-disk"});
+  if (!source) return failed(std::move(source).error());
+  const auto target = TRY_OUTCOME(Held::take(to));
+  return copy_all(context, from, to, put_profile);
 }
 
 }  // namespace
@@ -192,8 +224,7 @@ Outcome clone_command(Context& context, const Arguments& arguments) {
   const auto loaded = load_profile(context, from);
   if (!loaded) return std::unexpected(loaded.error());
   const auto path = TRY_OUTCOME(path_for_new(context, to));
-  auto source = TRY_OUTCOME(read_profile_text(context, loaded->path));
-  source = TRY_OUTCOME(with_settings(std::move(source), {"name=\"" + to + "\""}));
+  auto source = TRY_OUTCOME(with_settings(loaded->source, {"name=\"" + to + "\""}));
   source.text += '\n';
   if (loaded->profile.uuid.given())
     return failed({.fault = Fault::state,
@@ -203,8 +234,11 @@ Outcome clone_command(Context& context, const Arguments& arguments) {
                    .hint = "two guests must not share one: take it out, and each gets its own"});
   const auto from_place = TRY_OUTCOME(place_of(context, loaded->profile.name.value));
   const auto to_place = TRY_OUTCOME(place_of(context, to));
-  if (!arguments.has("no-disk")) TRY_OUTCOME(copy_files(context, from_place, to_place));
-  if (auto done = put(context, source, path); !done) return done;
+  const auto put_profile = [&] { return put(context, source, path); };
+  const auto done = arguments.has("no-disk")
+                        ? put_profile()
+                        : copy_files(context, from_place, to_place, put_profile);
+  if (!done) return done;
   if (context.json) print_json({{"name", to}, {"profile", path}});
   say(context, fmt::format("{} is a copy of {}: {}", to, from, path));
   return {};
@@ -214,12 +248,10 @@ Outcome delete_command(Context& context, const Arguments& arguments) {
   const auto& vm = arguments.vm();
   const auto path = TRY_OUTCOME(find_profile(context, vm));
   const auto place = TRY_OUTCOME(place_of(context, vm));
-  TRY_OUTCOME(run::recover(place));
-  if (run::is_locked(context.root, place.lock()))
-    return failed({.fault = Fault::state,
-                   .id = "already-running",
-                   .message = fmt::format("'{}' runs", place.vm),
-                   .hint = fmt::format("stop it first: `hvlaunch stop {}`", place.vm)});
+  auto held = Held::take(place);  // Nobody starts it meanwhile.
+  if (!held && held.error().id == "already-running")
+    held.error().hint = fmt::format("stop it first: `hvlaunch stop {}`", place.vm);
+  if (!held) return failed(std::move(held).error());
   std::vector<std::string> own = {place.record(),
                                   fmt::format("{}/seeds/{}.iso", context.paths.state, place.vm)};
   for (const auto& file : files_of_clone(context.paths, place.vm, "")) own.push_back(file.from);
@@ -236,8 +268,8 @@ Outcome delete_command(Context& context, const Arguments& arguments) {
     kept.push_back(tpm);
   TRY_OUTCOME(context.root.remove(path));
   if (context.json) print_json({{"name", vm}, {"kept", json::value_from(kept)}});
-  say(context, fmt::format("removed {}{}{}", path, kept.empty() ? "" : "; kept ",
-                           join(kept, ", ")));
+  say(context,
+      fmt::format("removed {}{}{}", path, kept.empty() ? "" : "; kept ", join(kept, ", ")));
   return {};
 }
 

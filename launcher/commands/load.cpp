@@ -9,7 +9,10 @@
 #include "launcher/run/records.h"
 #include "profiles/source.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 
 namespace hv::commands {
 namespace {
@@ -21,8 +24,28 @@ bool is_path(std::string_view vm) {
 }
 
 /// A path as the user meant it: below the directory they are in.
-std::string absolute(const Context& context, const std::string& path) {
-  return path.starts_with('/') ? path : context.variable("PWD") + "/" + path;
+Result<std::string> absolute(const Context& context, const std::string& path) {
+  if (path.starts_with('/')) return path;
+  if (context.directory.empty())
+    return fail(Fault::failed, "no-directory",
+                "'{}' is relative, and the current directory is gone", path);
+  return context.directory + "/" + path;
+}
+
+/// Through the descriptor itself: Root follows no magic links.
+Result<std::string> read_standard_input() {
+  std::string text;
+  std::array<char, 16384> buffer;
+  for (;;) {
+    const auto count = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail_errno("read standard input");
+    if (count == 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+    if (text.size() > largest_profile)
+      return fail(Fault::failed, "file-too-large", "standard input is larger than {} bytes",
+                  largest_profile);
+  }
 }
 
 std::string stem_of(std::string_view path) {
@@ -43,9 +66,9 @@ qemu::FirmwareSet firmware_for(const Context& context, const profiles::Profile& 
   const auto kind = profile.firmware.kind.value;
   const bool none = kind == FirmwareKind::none || kind == FirmwareKind::bios;
   if (none || !profile.firmware.code.value.empty()) return {};
-  return qemu::read_firmware(
-      context.root, qemu::firmware_directories(binary, context.variable("XDG_DATA_DIRS"),
-                                               context.paths.firmware_config));
+  return qemu::read_firmware(context.root,
+                             qemu::firmware_directories(binary, context.variable("XDG_DATA_DIRS"),
+                                                        context.paths.firmware_config));
 }
 
 std::string base_format(const Context& context, const profiles::Profile& profile) {
@@ -64,11 +87,10 @@ void warn_of_unverified_iso(const Context& context, plan::Plan& plan) {
           {"unverified-iso", fmt::format("{} has no checksum mark beside it", disk.path)});
 }
 
-Errors placed(Errors errors, const Loaded& loaded, const Context& context) {
-  const auto source = read_profile_text(context, loaded.path);
+Errors placed(Errors errors, const Loaded& loaded) {
   for (auto& error : errors)
-    if (!error.origin.pointer.empty() && source)
-      error.origin = profiles::locate(*source, error.origin.pointer);
+    if (!error.origin.pointer.empty())
+      error.origin = profiles::locate(loaded.source, error.origin.pointer);
   profiles::sort(errors);
   return errors;
 }
@@ -100,7 +122,7 @@ std::vector<Listed> list_profiles(const Context& context) {
 Result<std::string> find_profile(const Context& context, const std::string& vm) {
   if (vm == "-") return vm;
   if (is_path(vm)) {
-    auto path = absolute(context, vm);
+    auto path = TRY(absolute(context, vm));
     if (context.root.exists(path)) return path;
     return fail(Fault::no_such_vm, "no-such-vm", "there is no file {}", printable(path));
   }
@@ -113,18 +135,19 @@ Result<std::string> find_profile(const Context& context, const std::string& vm) 
   std::vector<std::string_view> names;
   for (const auto& listed : known) names.push_back(listed.name);
   const auto near = nearest(vm, names);
-  return std::unexpected(
-      with_hint({.fault = Fault::no_such_vm,
-                 .id = "no-such-vm",
-                 .message = fmt::format("there is no VM '{}'", printable(vm))},
-                !near.empty() ? fmt::format("did you mean '{}'?", near)
-                              : fmt::format("profiles are looked for in {}",
-                                            join(context.paths.profiles, ", "))));
+  return std::unexpected(with_hint(
+      {.fault = Fault::no_such_vm,
+       .id = "no-such-vm",
+       .message = fmt::format("there is no VM '{}'", printable(vm))},
+      !near.empty()
+          ? fmt::format("did you mean '{}'?", near)
+          : fmt::format("profiles are looked for in {}", join(context.paths.profiles, ", "))));
 }
 
 Result<profiles::Source> read_profile_text(const Context& context, const std::string& path) {
   if (path == "-") {
-    auto text = TRY(context.root.read("/proc/self/fd/0", largest_profile));
+    auto text = TRY(read_standard_input());
+    if (text.ends_with('\n')) text.pop_back();
     return profiles::Source{.name = "-", .text = std::move(text)};
   }
   auto text = TRY(context.root.read(path, largest_profile));
@@ -134,7 +157,7 @@ Result<profiles::Source> read_profile_text(const Context& context, const std::st
 std::expected<Loaded, Errors> load_profile(const Context& context, const std::string& vm) {
   auto path = find_profile(context, vm);
   if (!path) return std::unexpected(Errors{std::move(path).error()});
-  const auto source = read_profile_text(context, *path);
+  auto source = read_profile_text(context, *path);
   if (!source) return std::unexpected(Errors{source.error()});
   auto profile = profiles::parse_profile(*source);
   if (!profile) return std::unexpected(std::move(profile).error());
@@ -147,7 +170,8 @@ std::expected<Loaded, Errors> load_profile(const Context& context, const std::st
          .origin = std::move(origin),
          .hint = "the file's name without .json is the VM's name"}});
   }
-  return Loaded{*std::move(profile), *std::move(path), hash_of(source->text)};
+  const auto hash = hash_of(source->text);
+  return Loaded{*std::move(profile), *std::move(path), *std::move(source), hash};
 }
 
 Result<qemu::Capabilities> load_capabilities(const Context& context, const std::string& binary) {
@@ -167,15 +191,17 @@ std::expected<Planned, Errors> load_plan(const Context& context, const std::stri
   const auto capabilities = load_capabilities(context, binary_of(profile));
   if (!capabilities) return one(capabilities.error());
   const run::Place place{context.root, context.paths, profile.name.value};
+  auto record = run::load_record(place);
+  if (!record) return one(std::move(record).error());
   auto machine = plan::resolve({.profile = profile,
                                 .qemu = *capabilities,
                                 .firmware = firmware_for(context, profile, capabilities->binary),
                                 .host = host::read_facts(context.root),
                                 .paths = context.paths,
                                 .config = *config,
-                                .record = {.machine = run::load_record(place).machine},
+                                .record = {.machine = std::move(record->machine)},
                                 .base_format = base_format(context, profile)});
-  if (!machine) return std::unexpected(placed(std::move(machine).error(), *loaded, context));
+  if (!machine) return std::unexpected(placed(std::move(machine).error(), *loaded));
   auto plan = plan::make_plan(*machine);
   warn_of_unverified_iso(context, plan);
   return Planned{*std::move(loaded), std::move(plan)};

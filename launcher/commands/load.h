@@ -8,12 +8,14 @@
 #include "launcher/qemu/capabilities.h"
 #include "launcher/run/place.h"
 #include "profiles/profile.h"
+#include "profiles/source.h"
 
 namespace hv::commands {
 
 struct Loaded {
   profiles::Profile profile;
   std::string path;
+  profiles::Source source;
   std::uint64_t hash = 0;  ///< Of the text.
 };
 

@@ -15,8 +15,9 @@
 #include "launcher/run/start.h"
 #include "launcher/run/watch.h"
 
-#include <boost/json/value.hpp>
 #include <fcntl.h>
+#include <signal.h>
+#include <boost/json/value.hpp>
 
 #include <charconv>
 #include <ctime>
@@ -89,11 +90,17 @@ Outcome watch_command(Context& context, const Arguments& arguments) {
   const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   UniqueFd ready(arguments.has("ready") ? ready_descriptor : -1);
   if (ready) ::fcntl(ready.get(), F_SETFD, FD_CLOEXEC);
-  return outcome_of(run::watch(place, [&] {
-    if (ready) (void)!::write(ready.get(), "", 1);  // Nobody waits any more: so be it.
-    else say(context, fmt::format("watching {}", place.vm));
-    ready = UniqueFd();
-  }));
+  ::signal(SIGPIPE, SIG_IGN);  // Whoever waited may be gone; the guest is not.
+  const auto tell = [&](std::string_view words) {
+    const UniqueFd once(ready.release());
+    if (once) (void)!::write(once.get(), words.data(), words.size());  // Nobody waits: so be it.
+  };
+  auto done = run::watch(place, [&] {
+    if (!ready) say(context, fmt::format("watching {}", place.vm));
+    tell(run::watch_is_up);
+  });
+  if (!done) tell(done.error().message);
+  return outcome_of(std::move(done));
 }
 
 Outcome cleanup_command(Context& context, const Arguments& arguments) {

@@ -21,13 +21,25 @@ using run::Observation;
 /// A hung QEMU must not hang us; a healthy one answers in a millisecond.
 constexpr std::chrono::milliseconds patience{100};
 
+/// What there is to say of a VM. An error: what it left cannot be cleaned up.
+struct View {
+  Observation seen;
+  std::optional<Error> error;
+
+  [[nodiscard]] std::string_view state() const {
+    return error ? "needs-recover" : to_string(seen.activity);
+  }
+};
+
 /// Looks at a VM, and first cleans up what a guest left that ended unseen.
-Result<Observation> look(const run::Place& place, run::Detail detail) {
-  TRY(run::recover(place));
-  return run::observe(place, detail, patience);
+View look(const run::Place& place, run::Detail detail) {
+  auto cleaned = run::recover(place);
+  if (!cleaned) return {.seen = {}, .error = std::move(cleaned).error()};
+  return {.seen = run::observe(place, detail, patience), .error = {}};
 }
 
 bool was_edited(const Context& context, const run::GuestState& state) {
+  if (state.profile == "-") return false;
   const auto source = read_profile_text(context, state.profile);
   return source && hash_of(source->text) != state.profile_hash;
 }
@@ -62,13 +74,15 @@ json::object state_json(const run::Place& place, const run::GuestState& state) {
           {"warnings", json::value_from(state.warnings)}};
 }
 
-json::object as_json(const Context& context, const run::Place& place, const Observation& seen) {
-  json::object object = {{"name", place.vm}, {"state", to_string(seen.activity)}};
+json::object as_json(const Context& context, const run::Place& place, const View& view) {
+  const auto& seen = view.seen;
+  json::object object = {{"name", place.vm}, {"state", view.state()}};
+  if (view.error) object["error"] = view.error->message;
   if (seen.pid != 0) {
     json::array vcpus;
     for (const auto& [index, thread, cpu_time] : seen.vcpus)
-      vcpus.push_back(json::object{
-          {"index", index}, {"thread", thread}, {"cpu_ns", cpu_time.count()}});
+      vcpus.push_back(
+          json::object{{"index", index}, {"thread", thread}, {"cpu_ns", cpu_time.count()}});
     object["qemu_status"] = seen.qemu_status;
     object["pid"] = seen.pid;
     object["uptime_seconds"] = seen.uptime.count();
@@ -77,12 +91,11 @@ json::object as_json(const Context& context, const run::Place& place, const Obse
     object["vcpus"] = std::move(vcpus);
   }
   if (seen.state) {
-    for (const auto& member : state_json(place, *seen.state))
-      object[member.key()] = member.value();
+    for (const auto& member : state_json(place, *seen.state)) object[member.key()] = member.value();
     object["profile_edited"] = was_edited(context, *seen.state);
   }
-  if (const auto last = run::load_record(place).last_exit)
-    object["last_exit"] = last_exit_json(*last);
+  if (const auto record = run::load_record(place); record && record->last_exit)
+    object["last_exit"] = last_exit_json(*record->last_exit);
   return object;
 }
 
@@ -99,8 +112,8 @@ class Lines {
 
 void add_guest(const Context& context, const run::Place& place, const run::GuestState& state,
                Lines& lines) {
-  lines.add("machine", fmt::format("{} {} on QEMU {}", state.architecture, state.machine,
-                                   state.qemu_version));
+  lines.add("machine",
+            fmt::format("{} {} on QEMU {}", state.architecture, state.machine, state.qemu_version));
   for (const auto& [node, path, writable] : state.disks)
     lines.add(node, fmt::format("{}{}", path, writable ? "" : " (read-only)"));
   for (const auto& [kind, mac] : state.nics) lines.add("nic", fmt::format("{}  {}", kind, mac));
@@ -112,10 +125,12 @@ void add_guest(const Context& context, const run::Place& place, const run::Guest
   for (const auto& warning : state.warnings) lines.add("warning", warning);
 }
 
-std::string as_text(const Context& context, const run::Place& place, const Observation& seen) {
+std::string as_text(const Context& context, const run::Place& place, const View& view) {
   Lines lines;
+  const auto& seen = view.seen;
   const auto& state = seen.state;
-  auto head = fmt::format("{}: {}", place.vm, to_string(seen.activity));
+  auto head = fmt::format("{}: {}", place.vm, view.state());
+  if (view.error) lines.add("note", view.error->message);
   if (seen.activity == Activity::paused && seen.qemu_status != "paused")
     head += fmt::format(" ({})", seen.qemu_status);
   if (seen.pid != 0) {
@@ -135,9 +150,12 @@ std::string as_text(const Context& context, const run::Place& place, const Obser
                                   place.vm));
   if (seen.activity == Activity::unresponsive)
     lines.add("note", "QEMU does not answer; `hvlaunch stop --force` or `hvlaunch kill` end it");
-  if (const auto last = run::load_record(place).last_exit) {
-    lines.add("last exit", fmt::format("{}: {}", local_time(last->at), last->detail));
-    for (const auto& line : last->log) lines.add("", line);
+  const auto record = run::load_record(place);
+  if (!record) lines.add("note", record.error().message);
+  if (record && record->last_exit) {
+    const auto& last = *record->last_exit;
+    lines.add("last exit", fmt::format("{}: {}", local_time(last.at), last.detail));
+    for (const auto& line : last.log) lines.add("", line);
   }
   return head + "\n" + lines.text();
 }
@@ -146,11 +164,11 @@ std::string as_text(const Context& context, const run::Place& place, const Obser
 
 Outcome status_command(Context& context, const Arguments& arguments) {
   const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
-  const auto seen = TRY_OUTCOME(look(place, run::Detail::everything));
+  const auto view = look(place, run::Detail::everything);
   if (context.json)
-    print_json(as_json(context, place, seen));
+    print_json(as_json(context, place, view));
   else
-    print(as_text(context, place, seen));
+    print(as_text(context, place, view));
   return {};
 }
 
@@ -163,14 +181,13 @@ Outcome list_command(Context& context, const Arguments&) {
   std::vector<std::vector<std::string>> rows = {{"NAME", "STATE", "VCPUS", "MEMORY", "ACCEL"}};
   for (const auto& name : names) {
     const run::Place place{context.root, context.paths, name};
-    const auto seen = look(place, run::Detail::activity);
-    if (!seen) return failed(seen.error());
-    const auto& state = seen->state;
-    list.push_back(json::object{{"name", name}, {"state", to_string(seen->activity)}});
-    rows.push_back({printable(name), std::string(to_string(seen->activity)),
-                    state ? std::to_string(state->vcpus) : "",
-                    state ? fmt::format("{} MiB", state->memory_mib) : "",
-                    state ? state->accelerator : ""});
+    const auto view = look(place, run::Detail::activity);
+    const auto& state = view.seen.state;
+    list.push_back(json::object{{"name", name}, {"state", view.state()}});
+    if (view.error) warn(fmt::format("{}: {}", name, view.error->message));
+    rows.push_back(
+        {printable(name), std::string(view.state()), state ? std::to_string(state->vcpus) : "",
+         state ? fmt::format("{} MiB", state->memory_mib) : "", state ? state->accelerator : ""});
   }
   if (context.json) {
     print_json(std::move(list));

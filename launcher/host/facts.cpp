@@ -72,7 +72,9 @@ std::vector<std::uint64_t> parse_cpu_list(std::string_view text) {
     if (!first) continue;
     const auto dash = range.find('-');
     const auto last = dash == std::string_view::npos ? first : number_in(range.substr(dash));
-    for (auto member = *first; last && member <= *last; ++member) members.push_back(member);
+    constexpr std::uint64_t beyond_any = 1U << 20U;
+    for (auto member = *first; last && member <= std::min(*last, beyond_any); ++member)
+      members.push_back(member);
   }
   return members;
 }
@@ -84,8 +86,9 @@ Kvm read_kvm(const Root& root, const std::string& architecture) {
             .cure = "join the group kvm (`usermod -aG kvm $USER`) and log in again"};
   if (!device)
     return {.reason = "there is no /dev/kvm",
-            .cure = "load the module kvm_intel or kvm_amd, and enable virtualization (VT-x, SVM) "
-                    "in the firmware setup"};
+            .cure =
+                "load the module kvm_intel or kvm_amd, and enable virtualization (VT-x, SVM) "
+                "in the firmware setup"};
   if (::ioctl(device->get(), KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
     return {.reason = "/dev/kvm does not speak version 12 of KVM's interface"};
   if (architecture != "x86_64") return {.usable = true};
@@ -96,8 +99,9 @@ Kvm read_kvm(const Root& root, const std::string& architecture) {
   for (const auto* const flag : {" vmx ", " svm "})
     if (cpuinfo && cpuinfo->find(flag) != std::string::npos) return {.usable = true};
   return {.reason = "/dev/kvm opens, but the CPU shows neither vmx nor svm",
-          .cure = "enable virtualization (VT-x, SVM) in the firmware setup, or nested "
-                  "virtualization if this host is itself a guest"};
+          .cure =
+              "enable virtualization (VT-x, SVM) in the firmware setup, or nested "
+              "virtualization if this host is itself a guest"};
 }
 
 HostFacts read_facts(const Root& root) {

@@ -6,18 +6,20 @@
 #include "launcher/run/lock.h"
 #include "launcher/run/prepare.h"
 
-#include <algorithm>
+#include <charconv>
 #include <ctime>
 
 namespace hv::run {
 namespace {
 
 constexpr std::size_t kept_lines = 20;
+constexpr std::size_t kept_bytes = 8192;
 
 std::vector<std::string> tail_of_log(const Place& place) {
-  const auto text = place.root.read(place.file("qemu.log"));
+  const auto text = place.root.read_end(place.file("qemu.log"), kept_bytes);
   if (!text || text->empty()) return {};
   auto lines = split(*text, '\n');
+  if (lines.back().empty()) lines.pop_back();
   if (lines.size() > kept_lines)
     lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(kept_lines));
   std::vector<std::string> tail;
@@ -27,13 +29,16 @@ std::vector<std::string> tail_of_log(const Place& place) {
 
 LastExit unseen() {
   return {.cause = "unknown",
-          .detail = "the guest ended while nothing watched it: the host went down, or QEMU was "
-                    "killed or crashed"};
+          .detail =
+              "the guest ended while nothing watched it: the host went down, or QEMU was "
+              "killed or crashed"};
 }
 
 Result<> roll_back(const Place& place) {
   const auto path = place.file("journal");
-  if (!place.root.exists(path)) return {};
+  // Only one that is not there has nothing to say; what cannot be looked at may.
+  if (const auto there = place.root.status(path); !there && there.error().os_error == ENOENT)
+    return {};
   auto journal = TRY(Journal::open(place.root, path, undo));
   auto errors = journal.rollback();
   if (errors.empty()) return {};
@@ -54,21 +59,39 @@ void remember(const Place& place, LastExit last_exit) {
   last_exit.at = std::time(nullptr);
   last_exit.log = tail_of_log(place);
   auto record = load_record(place);
-  record.last_exit = std::move(last_exit);
-  (void)save_record(place, record);  // A full disk must not keep the host from being restored.
+  if (!record) return;  // The next start tells; what is left of it must not be lost.
+  record->last_exit = std::move(last_exit);
+  (void)save_record(place, *record);  // A full disk must not keep the host from being restored.
+}
+
+/// A guest whose lock file somebody has removed: it runs, and nobody's cleanup
+/// may take its helpers and sockets away.
+bool runs_without_lock(const Place& place) {
+  return !place.root.exists(place.lock()) &&
+         find_holder(place.root, place.lock(), lock_number, 0).has_value();
 }
 
 }  // namespace
 
-Result<> announce_stop(const Place& place, std::string_view rung) {
-  return place.root.replace(place.file("stop"), rung);
+void announce_stop(const Place& place, std::string_view rung, std::chrono::seconds time) {
+  constexpr std::int64_t for_cleanup = 10;
+  const auto until = std::time(nullptr) + time.count() + for_cleanup;
+  // A full /run must not keep a guest alive.
+  (void)place.root.replace(place.file("stop"), fmt::format("{} {}", rung, until));
 }
 
 LastExit announced_or(const Place& place, LastExit otherwise) {
-  const auto rung = place.root.read(place.file("stop"));
-  if (!rung) return otherwise;
-  if (*rung == "kill") return {.cause = "killed", .detail = "hvlaunch killed it"};
-  return {.cause = "stopped", .detail = fmt::format("hvlaunch stopped it ({})", printable(*rung))};
+  const auto text = place.root.read(place.file("stop"), 256);
+  if (!text) return otherwise;
+  const auto words = split(*text, ' ');
+  std::int64_t until = 0;
+  if (words.size() == 2)
+    (void)std::from_chars(words[1].data(), words[1].data() + words[1].size(), until);
+  // A `stop` that was interrupted, and a guest that went on and ended otherwise.
+  if (std::time(nullptr) > until) return otherwise;
+  if (words[0] == "kill") return {.cause = "killed", .detail = "hvlaunch killed it"};
+  return {.cause = "stopped",
+          .detail = fmt::format("hvlaunch stopped it ({})", printable(words[0]))};
 }
 
 Result<> cleanup(const Place& place, [[maybe_unused]] UniqueFd lock, LastExit last_exit) {
@@ -85,10 +108,14 @@ Result<> cleanup(const Place& place, [[maybe_unused]] UniqueFd lock, LastExit la
 }
 
 Result<bool> recover(const Place& place) {
-  if (!place.root.exists(place.directory()) || is_locked(place.root, place.lock())) return false;
-  auto lock = TRY(try_lock(place.root, place.lock()));
-  if (!lock) return false;
-  TRY(cleanup(place, *std::move(lock), announced_or(place, unseen())));
+  if (!place.root.exists(place.directory()) || is_locked(place.root, place.lock()) ||
+      runs_without_lock(place))
+    return false;
+  auto lock = try_lock(place.root, place.lock());
+  if (!lock && lock.error().os_error == ENOENT) return false;  // Another cleanup was quicker.
+  if (!lock) return std::unexpected(std::move(lock).error());
+  if (!*lock) return false;
+  TRY(cleanup(place, **std::move(lock), announced_or(place, unseen())));
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include "launcher/run/place.h"
 #include "launcher/run/records.h"
 
+#include <chrono>
 #include <string_view>
 
 namespace hv::run {
@@ -22,11 +23,11 @@ namespace hv::run {
 /// directory and the lock stay.
 [[nodiscard]] Result<> clear_leftovers(const Place& place);
 
-/// Says in the VM's directory that hvlaunch is about to end the guest, and by
-/// what, so that whoever cleans up can record it.
-[[nodiscard]] Result<> announce_stop(const Place& place, std::string_view rung);
+/// Says in the VM's directory that hvlaunch is about to end the guest, by what,
+/// and how long it tries, so that whoever cleans up can record it.
+void announce_stop(const Place& place, std::string_view rung, std::chrono::seconds time);
 
-/// What was announced, as a cause; else `otherwise`.
+/// What was announced and is still tried, as a cause; else `otherwise`.
 [[nodiscard]] LastExit announced_or(const Place& place, LastExit otherwise);
 
 }  // namespace hv::run

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/run/console_hub.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <fcntl.h>
-#include <sys/stat.h>
 
 #include <array>
-#include <deque>
 #include <vector>
 
 namespace hv::run {
@@ -19,8 +19,10 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using Protocol = asio::local::stream_protocol;
 
-/// What a viewer may leave unread before it is dropped, in bytes.
+/// What may wait for one peer, in bytes. A viewer that leaves more unread is
+/// dropped; what a guest does not read beyond it is lost, as on a wire.
 constexpr std::size_t longest_queue = std::size_t{1} << 20U;
+static_assert(longest_queue > 2 * console_history, "a new viewer is sent the whole past");
 constexpr std::size_t most_viewers = 32;
 
 std::unexpected<Error> failed(const error_code& error, std::string doing) {
@@ -35,7 +37,9 @@ class History {
 
   void append(std::string_view text) {
     if (size_ + text.size() > console_history) {
-      (void)place_.root.rename(place_.file("console.log"), place_.file("console.log.1"));
+      const auto moved =
+          place_.root.rename(place_.file("console.log"), place_.file("console.log.1"));
+      if (!moved && file_) (void)!::ftruncate(file_.get(), 0);
       open();
     }
     size_ += text.size();
@@ -45,11 +49,12 @@ class History {
 
  private:
   void open() {
-    auto file = place_.root.open_file(place_.file("console.log"),
-                                      O_WRONLY | O_CREAT | O_APPEND, 0600, Links::refuse);
+    auto file = place_.root.open_file(place_.file("console.log"), O_WRONLY | O_CREAT | O_APPEND,
+                                      0600, Links::refuse);
     file_ = file ? *std::move(file) : UniqueFd();
     struct stat status {};
-    size_ = file_ && ::fstat(file_.get(), &status) == 0 ? static_cast<std::size_t>(status.st_size) : 0;
+    size_ =
+        file_ && ::fstat(file_.get(), &status) == 0 ? static_cast<std::size_t>(status.st_size) : 0;
   }
 
   const Place& place_;
@@ -57,35 +62,36 @@ class History {
   std::size_t size_ = 0;
 };
 
-/// Texts on their way to one socket, written one after the other.
+/// Text on its way to one socket.
 class Outbox {
  public:
   explicit Outbox(Protocol::socket& socket) : socket_(socket) {}
 
-  /// False: more is waiting than the peer may leave unread.
+  /// False, and nothing sent: more would be waiting than may. `owner` keeps this
+  /// alive meanwhile.
   template <class Owner>
-  bool send(std::string text, const std::shared_ptr<Owner>& owner) {
-    waiting_ += text.size();
-    queue_.push_back(std::move(text));
-    if (queue_.size() == 1) write(owner);
-    return waiting_ <= longest_queue;
+  bool send(std::string_view text, const std::shared_ptr<Owner>& owner) {
+    if (waiting_.size() + text.size() > longest_queue) return false;
+    waiting_ += text;
+    if (sending_.empty()) write(owner);
+    return true;
   }
 
  private:
   template <class Owner>
   void write(const std::shared_ptr<Owner>& owner) {
-    asio::async_write(socket_, asio::buffer(queue_.front()),
+    sending_ = std::exchange(waiting_, {});
+    asio::async_write(socket_, asio::buffer(sending_),
                       [this, owner](const error_code& error, std::size_t) {
                         if (error) return;  // The reading side notices, and drops the socket.
-                        waiting_ -= queue_.front().size();
-                        queue_.pop_front();
-                        if (!queue_.empty()) write(owner);
+                        std::string().swap(sending_);  // Gives the memory back, too.
+                        if (!waiting_.empty()) write(owner);
                       });
   }
 
   Protocol::socket& socket_;
-  std::deque<std::string> queue_;
-  std::size_t waiting_ = 0;
+  std::string sending_;
+  std::string waiting_;
 };
 
 struct Viewer {
@@ -100,7 +106,12 @@ struct Viewer {
 class ConsoleHub::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(asio::io_context& context, const Place& place)
-      : place_(place), guest_(context), to_guest_(guest_), acceptor_(context), history_(place) {}
+      : place_(place),
+        guest_(context),
+        to_guest_(guest_),
+        acceptor_(context),
+        breather_(context),
+        history_(place) {}
 
   Result<> start() {
     error_code error;
@@ -122,6 +133,7 @@ class ConsoleHub::Impl : public std::enable_shared_from_this<Impl> {
     error_code ignored;  // Closing has nothing left to save.
     guest_.close(ignored);
     acceptor_.close(ignored);
+    breather_.cancel();
     for (const auto& viewer : viewers_) viewer->socket.close(ignored);
   }
 
@@ -133,7 +145,7 @@ class ConsoleHub::Impl : public std::enable_shared_from_this<Impl> {
       const std::string_view text(self->output_.data(), count);
       self->history_.append(text);
       std::erase_if(self->viewers_, [&](const std::shared_ptr<Viewer>& viewer) {
-        if (viewer->outbox.send(std::string(text), viewer)) return false;
+        if (viewer->outbox.send(text, viewer)) return false;
         error_code ignored;
         viewer->socket.close(ignored);
         return true;
@@ -143,11 +155,20 @@ class ConsoleHub::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void accept() {
-    acceptor_.async_accept([self = shared_from_this()](const error_code& error,
-                                                       Protocol::socket socket) {
-      if (error) return;
-      if (self->viewers_.size() < most_viewers) self->welcome(std::move(socket));
-      self->accept();
+    acceptor_.async_accept(
+        [self = shared_from_this()](const error_code& error, Protocol::socket socket) {
+          if (error == asio::error::operation_aborted) return;
+          if (error) return self->accept_later();
+          if (self->viewers_.size() < most_viewers) self->welcome(std::move(socket));
+          self->accept();
+        });
+  }
+
+  /// Out of descriptors: the next viewer waits, the others go on.
+  void accept_later() {
+    breather_.expires_after(std::chrono::seconds(1));
+    breather_.async_wait([self = shared_from_this()](const error_code& error) {
+      if (!error) self->accept();
     });
   }
 
@@ -162,8 +183,8 @@ class ConsoleHub::Impl : public std::enable_shared_from_this<Impl> {
     viewer->socket.async_read_some(
         asio::buffer(viewer->input),
         [self = shared_from_this(), viewer](const error_code& error, std::size_t count) {
-          // What the guest does not take in is lost, as on a wire.
-          if (!error) (void)self->to_guest_.send({viewer->input.data(), count}, self);
+          if (!error)  // What does not fit is lost.
+            (void)self->to_guest_.send({viewer->input.data(), count}, self);
           if (!error) return self->read_viewer(viewer);
           std::erase(self->viewers_, viewer);
         });
@@ -173,6 +194,7 @@ class ConsoleHub::Impl : public std::enable_shared_from_this<Impl> {
   Protocol::socket guest_;
   Outbox to_guest_;
   Protocol::acceptor acceptor_;
+  asio::steady_timer breather_;
   History history_;
   std::array<char, 4096> output_{};
   std::vector<std::shared_ptr<Viewer>> viewers_;

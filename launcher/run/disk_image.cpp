@@ -22,8 +22,7 @@ Result<> check_existing(const plan::MakeDisk& disk, const ImageHeader& header) {
   const bool expected_qcow2 = disk.format == profiles::DiskFormat::qcow2;
   if (header.qcow2 != expected_qcow2)
     return fail(Fault::missing, "disk-mismatch", "{} is {} image, but the profile says {}",
-                disk.path, header.qcow2 ? "a qcow2" : "no qcow2",
-                profiles::to_string(disk.format));
+                disk.path, header.qcow2 ? "a qcow2" : "no qcow2", profiles::to_string(disk.format));
   if (header.has_backing && disk.base.empty())
     return fail(Fault::missing, "disk-mismatch",
                 "{} is an overlay, but the profile names no disk_image_path", disk.path);
@@ -36,14 +35,13 @@ Result<> check_existing(const plan::MakeDisk& disk, const ImageHeader& header) {
 Result<> check_base(const Root& root, const plan::MakeDisk& disk) {
   const auto base = TRY(read_image_header(root, disk.base), "reading the base image");
   if (base.virtual_size > disk.size_gib * gib)
-    return std::unexpected(
-        with_hint({.fault = Fault::profile,
-                   .id = "disk-too-small",
-                   .message = fmt::format("the base image {} holds {} GiB, more than disk_gb {}",
-                                          disk.base, (base.virtual_size + gib - 1) / gib,
-                                          disk.size_gib),
-                   .origin = {.pointer = "/disk_gb"}},
-                  "an overlay must not be smaller than its base"));
+    return std::unexpected(with_hint(
+        {.fault = Fault::profile,
+         .id = "disk-too-small",
+         .message = fmt::format("the base image {} holds {} GiB, more than disk_gb {}", disk.base,
+                                (base.virtual_size + gib - 1) / gib, disk.size_gib),
+         .origin = {.pointer = "/disk_gb"}},
+        "an overlay must not be smaller than its base"));
   return {};
 }
 
@@ -64,7 +62,10 @@ std::vector<std::string> create_command(const plan::MakeDisk& disk, const std::s
 Result<ImageHeader> read_image_header(const Root& root, const std::string& path) {
   const auto text = TRY(root.read_start(path, 32));
   const std::string_view bytes = text;
-  if (bytes.size() < 32 || !bytes.starts_with("QFI\xfb")) {
+  // Version 1, the older format qcow, begins with the same four bytes.
+  const bool is_qcow2 =
+      bytes.size() == 32 && bytes.starts_with("QFI\xfb") && big_endian(bytes.substr(4, 4)) >= 2;
+  if (!is_qcow2) {
     const auto status = TRY(root.status(path));
     return ImageHeader{.virtual_size = static_cast<std::uint64_t>(status.st_size)};
   }
@@ -78,12 +79,20 @@ Result<> make_disk(const Root& root, const plan::MakeDisk& disk, Journal& journa
     const auto header = TRY(read_image_header(root, disk.path));
     return check_existing(disk, header);
   }
+  if (root.status(disk.path, Links::refuse))
+    return std::unexpected(with_hint(
+        {.fault = Fault::missing,
+         .id = "dangling-link",
+         .message = fmt::format("{} is a symlink to a file that is not there", disk.path)},
+        "mount what it is on, or remove the link for a new disk"));
   if (!disk.base.empty()) TRY(check_base(root, disk));
   const auto directory = disk.path.substr(0, disk.path.rfind('/'));
   TRY(root.make_directories(directory, 0750));
   const auto partial = disk.path + ".partial";
   TRY(journal.record({.kind = Undo::Kind::remove_file, .path = partial}));
   auto created = run_program(create_command(disk, partial), "qemu-utils");
+  // Else a crash of the host could leave the name without the content.
+  if (created) created = root.sync(partial);
   if (created) created = root.rename(partial, disk.path);
   if (!created) {
     (void)root.remove(partial);  // The journal has it, should this fail too.

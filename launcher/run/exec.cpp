@@ -95,9 +95,8 @@ Result<> arrange(const Place& place, const plan::Plan& plan, int lock) {
 }
 
 Result<> redirect_output(const Place& place) {
-  const auto log =
-      TRY(place.root.open_file(place.file("qemu.log"), O_WRONLY | O_CREAT | O_APPEND, 0600,
-                               Links::refuse));
+  const auto log = TRY(place.root.open_file(place.file("qemu.log"), O_WRONLY | O_CREAT | O_APPEND,
+                                            0600, Links::refuse));
   const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!nothing || ::dup2(nothing.get(), 0) < 0 || ::dup2(log.get(), 1) < 0 ||
       ::dup2(log.get(), 2) < 0)
@@ -113,8 +112,7 @@ void reset_process() {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (const int number : {SIGPIPE, SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGCHLD, SIGALRM})
-    ::signal(number, SIG_DFL);
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   // A core of QEMU would hold the guest's memory.
   constexpr rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
   ::setrlimit(RLIMIT_CORE, &no_core);

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include <array>
 #include <charconv>
 
 namespace hv::run {
@@ -33,45 +34,103 @@ Result<UniqueFd> open_lock(const Root& root, const std::string& path) {
 }
 
 /// Interrupts a blocking system call of this thread again and again from
-/// `after` on; one signal alone could come just before the call.
+/// `after` on; one signal alone could come just before the call. One at a time:
+/// what a signal does is the whole process's.
 class Alarm {
  public:
   explicit Alarm(std::chrono::milliseconds after) {
     struct sigaction action {};
     action.sa_handler = [](int) {};  // Without SA_RESTART: the call ends with EINTR.
-    ::sigaction(SIGALRM, &action, &before_);
+    ::sigaction(SIGALRM, &action, &action_before_);
+    sigset_t alarm;  // Whoever started us may have it blocked.
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    ::pthread_sigmask(SIG_UNBLOCK, &alarm, &mask_before_);
     sigevent event{};
-    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_notify = SIGEV_THREAD_ID;
     event.sigev_signo = SIGALRM;
+    event._sigev_un._tid = ::gettid();
     armed_ = ::timer_create(CLOCK_MONOTONIC, &event, &timer_) == 0;
     const auto count = std::max<std::int64_t>(after.count(), 1);
-    const itimerspec spec{.it_interval = {.tv_sec = 0, .tv_nsec = 10'000'000},
-                          .it_value = {.tv_sec = count / 1000, .tv_nsec = count % 1000 * 1'000'000}};
+    const itimerspec spec{
+        .it_interval = {.tv_sec = 0, .tv_nsec = 10'000'000},
+        .it_value = {.tv_sec = count / 1000, .tv_nsec = count % 1000 * 1'000'000}};
     if (armed_) ::timer_settime(timer_, 0, &spec, nullptr);
   }
   Alarm(const Alarm&) = delete;
   Alarm& operator=(const Alarm&) = delete;
   ~Alarm() {
     if (armed_) ::timer_delete(timer_);
-    ::sigaction(SIGALRM, &before_, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
+    ::sigaction(SIGALRM, &action_before_, nullptr);
   }
+
+  /// False: nothing would end the wait.
+  [[nodiscard]] bool armed() const { return armed_; }
 
  private:
   timer_t timer_{};
   bool armed_ = false;
-  struct sigaction before_ {};
+  struct sigaction action_before_ {};
+  sigset_t mask_before_{};
 };
 
-std::optional<Holder> verified(const Root& root, const struct stat& lock, int number, pid_t pid) {
-  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) return std::nullopt;
-  const auto held = root.status_behind(fmt::format("/proc/{}/fd/{}", pid, number));
-  if (!held || held->st_ino != lock.st_ino || held->st_dev != lock.st_dev) return std::nullopt;
-  // Still alive after we looked: then it was this process that we looked at.
-  pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-  if (::poll(&ended, 1, 0) != 0) return std::nullopt;
-  return Holder{std::move(pidfd), pid};
-}
+/// The processes that have a lock open, seen through /proc.
+class Search {
+ public:
+  Search(const Root& root, std::string path, int number)
+      : root_(root), path_(std::move(path)), number_(number), lock_(root.status(path_)) {}
+
+  [[nodiscard]] std::optional<Holder> verified(pid_t pid) const {
+    UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!pidfd || !has_it_open(pid) || !has_it_locked(pid)) return std::nullopt;
+    // Still alive after we looked: then it was this process that we looked at.
+    pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&ended, 1, 0) != 0) return std::nullopt;
+    return Holder{std::move(pidfd), pid};
+  }
+
+  [[nodiscard]] std::optional<Holder> among_all() const {
+    const auto processes = root_.list("/proc");
+    if (!processes) return std::nullopt;
+    for (const auto& name : *processes) {
+      pid_t pid = 0;
+      const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+      if (error != std::errc{} || stop != name.data() + name.size()) continue;
+      // One system call for a process that is not it: a host has thousands.
+      if (!has_it_open(pid)) continue;
+      if (auto holder = verified(pid)) return holder;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  [[nodiscard]] bool has_it_open(pid_t pid) const {
+    const auto link = fmt::format("{}/fd/{}", pid, number_);
+    if (lock_) {
+      struct stat held {};
+      return ::fstatat(proc_.get(), link.c_str(), &held, 0) == 0 && held.st_ino == lock_->st_ino &&
+             held.st_dev == lock_->st_dev;
+    }
+    // Somebody removed the file under its holder, which the kernel tells.
+    std::array<char, 4096> target;
+    const auto length = ::readlinkat(proc_.get(), link.c_str(), target.data(), target.size());
+    return length > 0 && std::string_view(target.data(), static_cast<std::size_t>(length)) ==
+                             path_ + " (deleted)";
+  }
+
+  /// Others of ours have the file open for a moment, to look at it.
+  [[nodiscard]] bool has_it_locked(pid_t pid) const {
+    const auto info = root_.read(fmt::format("/proc/{}/fdinfo/{}", pid, number_));
+    return info && info->contains("OFDLCK");
+  }
+
+  const Root& root_;
+  std::string path_;
+  int number_;
+  Result<struct stat> lock_;
+  UniqueFd proc_ = root_.open_file("/proc", O_PATH | O_DIRECTORY).value_or(UniqueFd());
+};
 
 }  // namespace
 
@@ -89,17 +148,22 @@ Result<std::optional<UniqueFd>> try_lock(const Root& root, const std::string& pa
 
 Result<UniqueFd> lock_within(const Root& root, const std::string& path,
                              std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
   const Alarm alarm(patience);
+  if (!alarm.armed())
+    return fail(Fault::failed, "no-timer", "the kernel gives no timer to wait for {}", path);
   for (;;) {
-    auto fd = TRY(open_lock(root, path));
+    // Not made if it is gone: its last holder has cleaned up, and we must not litter.
+    auto fd = TRY(root.open_file(path, O_RDWR, 0, Links::refuse));
     auto lock = whole_file();
-    if (::fcntl(fd.get(), F_OFD_SETLKW, &lock) < 0) {
-      if (errno == EINTR)
-        return fail(Fault::timed_out, "still-locked", "{} is still held after {} s", path,
-                    static_cast<double>(patience.count()) / 1000);
-      return fail_errno("lock {}", path);
+    if (::fcntl(fd.get(), F_OFD_SETLKW, &lock) == 0) {
+      if (is_current(root, path, fd)) return fd;
+      continue;
     }
-    if (is_current(root, path, fd)) return fd;
+    if (errno != EINTR) return fail_errno("lock {}", path);
+    if (std::chrono::steady_clock::now() >= deadline)
+      return fail(Fault::timed_out, "still-locked", "{} is still held after {} s", path,
+                  static_cast<double>(patience.count()) / 1000);
   }
 }
 
@@ -111,19 +175,10 @@ bool is_locked(const Root& root, const std::string& path) {
 
 std::optional<Holder> find_holder(const Root& root, const std::string& path, int number,
                                   pid_t hint) {
-  const auto lock = root.status(path);
-  if (!lock) return std::nullopt;
+  const Search search(root, path, number);
   if (hint > 0)
-    if (auto holder = verified(root, *lock, number, hint)) return holder;
-  const auto processes = root.list("/proc");
-  if (!processes) return std::nullopt;
-  for (const auto& name : *processes) {
-    pid_t pid = 0;
-    const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (error != std::errc{} || stop != name.data() + name.size()) continue;
-    if (auto holder = verified(root, *lock, number, pid)) return holder;
-  }
-  return std::nullopt;
+    if (auto holder = search.verified(hint)) return holder;
+  return search.among_all();
 }
 
 }  // namespace hv::run

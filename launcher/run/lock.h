@@ -23,7 +23,8 @@ namespace hv::run {
 /// `path` must exist.
 [[nodiscard]] Result<std::optional<UniqueFd>> try_lock(const Root& root, const std::string& path);
 
-/// Waits for the lock; Fault::timed_out after `patience`.
+/// Waits for the lock; Fault::timed_out after `patience`. ENOENT if the file is
+/// gone: then its last holder has cleaned up. Not for several threads at once.
 [[nodiscard]] Result<UniqueFd> lock_within(const Root& root, const std::string& path,
                                            std::chrono::milliseconds patience);
 
@@ -32,7 +33,8 @@ namespace hv::run {
 
 /// The process that holds the lock as its descriptor `number`, by pidfd, and
 /// its pid for display. The hint may be stale or forged: a process is only
-/// returned after it was seen to hold the lock.
+/// returned after it was seen to hold the lock. Finds the holder of a file that
+/// was removed, too.
 struct Holder {
   UniqueFd pidfd;
   pid_t pid = 0;

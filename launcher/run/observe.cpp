@@ -6,9 +6,9 @@
 #include "launcher/run/monitor.h"
 #include "qmp/read.h"
 
-#include <boost/json/value.hpp>
 #include <time.h>
 #include <unistd.h>
+#include <boost/json/value.hpp>
 
 #include <array>
 #include <charconv>
@@ -37,7 +37,8 @@ std::chrono::seconds uptime_of(const Root& root, pid_t pid) {
   timespec now{};
   if (!stat || ::clock_gettime(CLOCK_BOOTTIME, &now) < 0) return {};
   constexpr std::size_t start_time = 22;
-  const auto started = stat_field(*stat, start_time) / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  const auto started =
+      stat_field(*stat, start_time) / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
   return std::chrono::seconds(now.tv_sec - static_cast<std::int64_t>(started));
 }
 
@@ -45,7 +46,9 @@ std::uint64_t resident_kib(const Root& root, pid_t pid) {
   const auto text = root.read(fmt::format("/proc/{}/statm", pid));
   if (!text) return 0;
   const auto fields = split(*text, ' ');
-  return fields.size() < 2 ? 0 : number(fields[1]) * (static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024);
+  return fields.size() < 2
+             ? 0
+             : number(fields[1]) * (static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024);
 }
 
 /// The first field of schedstat: nanoseconds on a CPU (Documentation/scheduler/sched-stats.rst).
@@ -71,10 +74,10 @@ void ask_qemu(const Place& place, Detail detail, std::chrono::milliseconds timeo
   const auto cpus = qmp::QueryCpusFast::read(*replies->back());
   if (!cpus) return;
   for (const auto& cpu : *cpus)
-    seen.vcpus.push_back({.index = cpu.index,
-                          .thread = cpu.thread_id,
-                          .cpu_time = cpu_time(place.root, static_cast<pid_t>(seen.pid),
-                                               cpu.thread_id)});
+    seen.vcpus.push_back(
+        {.index = cpu.index,
+         .thread = cpu.thread_id,
+         .cpu_time = cpu_time(place.root, static_cast<pid_t>(seen.pid), cpu.thread_id)});
 }
 
 }  // namespace
@@ -92,12 +95,15 @@ std::string_view to_string(Activity activity) {
 
 Observation observe(const Place& place, Detail detail, std::chrono::milliseconds timeout) {
   Observation seen;
-  if (!is_locked(place.root, place.lock())) return seen;
+  const bool locked = is_locked(place.root, place.lock());
+  // A lock file that was removed under a guest is looked for where it matters.
+  if (!locked && (detail != Detail::everything || place.root.exists(place.lock()))) return seen;
   seen.state = load_state(place);
   const auto hint = static_cast<pid_t>(seen.state ? seen.state->pid : 0);
   const auto holder = find_holder(place.root, place.lock(), lock_number, hint);
   if (!holder) {
-    seen.activity = Activity::starting;
+    seen.activity = locked ? Activity::starting : Activity::stopped;
+    if (!locked) seen.state.reset();
     return seen;
   }
   seen.pid = holder->pid;
@@ -110,7 +116,9 @@ Observation observe(const Place& place, Detail detail, std::chrono::milliseconds
 }
 
 std::vector<std::string> active_vms(const Root& root, const Paths& paths) {
-  return root.list(paths.runtime).value_or(std::vector<std::string>{});
+  auto names = root.list(paths.runtime).value_or(std::vector<std::string>{});
+  std::erase_if(names, [](const std::string& name) { return !profiles::is_vm_name(name); });
+  return names;
 }
 
 }  // namespace hv::run

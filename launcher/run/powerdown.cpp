@@ -7,10 +7,10 @@
 #include "launcher/run/process.h"
 #include "qmp/read.h"
 
-#include <boost/json.hpp>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -31,19 +31,22 @@ constexpr std::array rungs = {Step{Rung::agent, "agent"}, Step{Rung::acpi, "acpi
 
 seconds time_for(const Ladder& ladder, Rung rung) {
   const auto& [agent, acpi, quit, term] = ladder;
+  const auto at_most_a_day = [](std::uint64_t declared) {  // state.json may say anything.
+    return seconds(std::min<std::uint64_t>(declared, 86400));
+  };
   switch (rung) {
-    case Rung::agent: return seconds(agent);
-    case Rung::acpi: return seconds(acpi);
-    case Rung::quit: return seconds(quit);
-    case Rung::term: return seconds(term);
+    case Rung::agent: return at_most_a_day(agent);
+    case Rung::acpi: return at_most_a_day(acpi);
+    case Rung::quit: return at_most_a_day(quit);
+    case Rung::term: return at_most_a_day(term);
     case Rung::kill: return seconds(10);  // For the kernel to take the process apart.
   }
   std::unreachable();
 }
 
 /// Whether the guest has opened the agent's port: only then somebody listens.
-bool agent_listens(qmp::Client& client) {
-  const auto reply = client.execute("query-chardev");
+bool agent_listens(qmp::Client& client, qmp::Deadline deadline) {
+  const auto reply = client.execute("query-chardev", {}, deadline);
   const auto* const chardevs = reply ? reply->if_array() : nullptr;
   if (chardevs == nullptr) return false;
   return std::ranges::any_of(*chardevs, [](const boost::json::value& chardev) {
@@ -58,7 +61,9 @@ Result<> tell_agent(const Place& place) {
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof address.sun_path - 1);
   const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+  constexpr timeval patience{.tv_sec = 1, .tv_usec = 0};  // Others may wait there already.
+  if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
+      ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
     return fail_errno("connect to the guest agent");
   // guest-shutdown answers nothing if it succeeds (QEMU, qga/qapi-schema.json).
   constexpr std::string_view request = "{\"execute\":\"guest-shutdown\"}\n";
@@ -75,69 +80,93 @@ class Climb {
 
   /// True if QEMU has ended within the rung's time; false: on to the next.
   Result<bool> try_rung(Rung rung, seconds time) {
-    TRY(announce_stop(place_, to_string(rung)));
+    announce_stop(place_, to_string(rung), time);
+    // A QEMU that hangs must not use up a long rung.
+    patience_ = std::min(time, seconds(5));
+    const auto now = qmp::Clock::now();
+    answer_by_ = now + patience_;
+    end_by_ = now + time;
     switch (rung) {
-      case Rung::agent: return ask_agent(time);
-      case Rung::acpi: return press_button(time);
-      case Rung::quit: return quit(time);
-      case Rung::term: return signal(SIGTERM, time);
-      case Rung::kill: return signal(SIGKILL, time);
+      case Rung::agent: return ask_agent();
+      case Rung::acpi: return press_button();
+      case Rung::quit: return quit();
+      case Rung::term: return signal(SIGTERM);
+      case Rung::kill: return signal(SIGKILL);
     }
     std::unreachable();
   }
 
  private:
-  Result<bool> ask_agent(seconds time) {
-    auto client = connect_monitor(place_, time);
-    if (!client || !agent_listens(*client) || !tell_agent(place_)) return false;
-    return ends_within(qemu_.pidfd, time);
+  [[nodiscard]] bool has_ended() const { return ends_within(qemu_.pidfd, milliseconds(0)); }
+
+  [[nodiscard]] bool ends_in_time() const {
+    return ends_within(qemu_.pidfd, std::chrono::ceil<milliseconds>(end_by_ - qmp::Clock::now()));
   }
 
-  Result<bool> press_button(seconds time) {
-    auto client = connect_monitor(place_, time);
-    if (!client) return false;
-    const auto status = client->call(qmp::QueryStatus{});
+  bool ask_agent() {
+    auto client = connect_monitor(place_, patience_);
+    if (!client || !agent_listens(*client, answer_by_) || !tell_agent(place_)) return has_ended();
+    return ends_in_time();
+  }
+
+  bool press_button() {
+    auto client = connect_monitor(place_, patience_);
+    if (!client) return has_ended();
+    const auto status = client->call(qmp::QueryStatus{}, answer_by_);
     // A guest that never ran has no one to press a button for.
-    if (!status || status->status == "prelaunch" || status->status == "guest-panicked") return false;
-    if (!status->running && !client->call(qmp::Cont{})) return false;
-    press_once(*client);
-    constexpr milliseconds before_second{500};
-    if (ends_within(qemu_.pidfd, before_second)) return true;
-    press_once(*client);
-    return ends_within(qemu_.pidfd, time - before_second);
+    if (!status || status->status == "prelaunch" || status->status == "guest-panicked")
+      return has_ended();
+    if (!status->running && !client->call(qmp::Cont{}, answer_by_)) return has_ended();
+    // Twice: Windows takes the first for waking up. And again: a guest that is
+    // still booting has no ears yet.
+    milliseconds pause{500};
+    for (;;) {
+      press_once(*client);
+      const auto left = std::chrono::ceil<milliseconds>(end_by_ - qmp::Clock::now());
+      if (ends_within(qemu_.pidfd, std::min(pause, left))) return true;
+      if (left <= pause) return false;
+      pause = seconds(5);
+    }
   }
 
   /// Errors are not looked at: that the guest goes is what counts.
   void press_once(qmp::Client& client) const {
-    (void)client.call(qmp::SystemPowerdown{});
+    (void)client.call(qmp::SystemPowerdown{}, patience_);
     if (!has_power_key_) return;
     const boost::json::object key = {{"type", "qcode"}, {"data", "power"}};
-    (void)client.execute("send-key", {{"keys", boost::json::array{key}}});
+    (void)client.execute("send-key", {{"keys", boost::json::array{key}}}, patience_);
   }
 
-  Result<bool> quit(seconds time) {
-    auto client = connect_monitor(place_, time);
-    if (!client) return ends_within(qemu_.pidfd, milliseconds(0));
-    (void)client->call(qmp::Quit{});  // QEMU may close the connection before it answers.
-    return ends_within(qemu_.pidfd, time);
+  bool quit() {
+    auto client = connect_monitor(place_, patience_);
+    if (!client) return has_ended();
+    // QEMU may close the connection before it answers.
+    (void)client->call(qmp::Quit{}, answer_by_);
+    return ends_in_time();
   }
 
-  Result<bool> signal(int number, seconds time) {
+  Result<bool> signal(int number) {
     TRY(send_signal(qemu_.pidfd, number));
     // A stopped process takes no signal but SIGKILL before it goes on.
     TRY(send_signal(qemu_.pidfd, SIGCONT));
-    return ends_within(qemu_.pidfd, time);
+    return ends_in_time();
   }
 
   const Place& place_;
   const Holder& qemu_;
   bool has_power_key_;  ///< RISC-V's board has no power button, but a keyboard.
+  seconds patience_{};
+  qmp::Clock::time_point answer_by_;
+  qmp::Clock::time_point end_by_;
 };
 
 Result<> finish(const Place& place) {
   constexpr seconds for_another_cleanup{5};
   auto lock = lock_within(place.root, place.lock(), for_another_cleanup);
-  if (!lock && lock.error().os_error == ENOENT) return {};  // `watch` was quicker.
+  if (!lock && lock.error().os_error == ENOENT) {
+    (void)TRY(recover(place));  // `watch` was quicker, or the lock file was lost.
+    return {};
+  }
   if (!lock && lock.error().fault == Fault::timed_out) return {};  // The next start was.
   if (!lock) return std::unexpected(std::move(lock).error());
   return cleanup(place, *std::move(lock), announced_or(place, {}));
@@ -164,12 +193,12 @@ Result<Rung> powerdown(const Place& place, const Ladder& ladder, Rung first,
     TRY(finish(place));
     return rung;
   }
-  return std::unexpected(
-      with_hint({.fault = Fault::timed_out,
-                 .id = "unkillable",
-                 .message = fmt::format("QEMU (process {}) was killed and does not end", qemu->pid)},
-                "it is stuck in the kernel, most likely in a device or file system that does not "
-                "answer: see `dmesg`"));
+  return std::unexpected(with_hint(
+      {.fault = Fault::timed_out,
+       .id = "unkillable",
+       .message = fmt::format("QEMU (process {}) was killed and does not end", qemu->pid)},
+      "it is stuck in the kernel, most likely in a device or file system that does not "
+      "answer: see `dmesg`"));
 }
 
 }  // namespace hv::run

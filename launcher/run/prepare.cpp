@@ -27,10 +27,8 @@ Result<> copy_file(const Root& root, const plan::CopyFile& copy, Journal& journa
   const auto partial = copy.to + ".partial";
   TRY(journal.record({.kind = Undo::Kind::remove_file, .path = partial}));
   constexpr std::size_t largest_firmware = std::size_t{256} << 20U;
-  const auto size = TRY(root.status(copy.from)).st_size;
-  const auto image = TRY(root.read_start(
-      copy.from, std::min(largest_firmware, static_cast<std::size_t>(size))));
-  TRY(root.replace(partial, image, 0600));
+  const auto image = TRY(root.read_raw(copy.from, largest_firmware));
+  TRY(root.create(partial, image));
   return root.rename(partial, copy.to);
 }
 
@@ -49,18 +47,25 @@ Result<> make_seed(const Place& place, const plan::MakeSeed& seed, Journal& jour
   auto meta_data = seed.meta_data;
   if (meta_data.empty()) {
     meta_data = place.file("meta-data");
-    TRY(place.root.replace(
-        meta_data,
-        fmt::format("instance-id: {}\nlocal-hostname: {}\n", seed.instance, seed.instance)));
+    TRY(place.root.replace(meta_data, fmt::format("instance-id: {}\nlocal-hostname: {}\n",
+                                                  seed.instance, seed.instance)));
   }
   const auto partial = seed.path + ".partial";
   TRY(journal.record({.kind = Undo::Kind::remove_file, .path = partial}));
-  std::vector<std::string> argv = {"xorriso", "-as",     "mkisofs", "-quiet", "-o",
-                                   partial,   "-V",      "cidata",  "-J",     "-R",
-                                   "-graft-points",      graft("user-data", seed.user_data),
+  std::vector<std::string> argv = {"xorriso",
+                                   "-as",
+                                   "mkisofs",
+                                   "-quiet",
+                                   "-o",
+                                   partial,
+                                   "-V",
+                                   "cidata",
+                                   "-J",
+                                   "-R",
+                                   "-graft-points",
+                                   graft("user-data", seed.user_data),
                                    graft("meta-data", meta_data)};
-  if (!seed.network_config.empty())
-    argv.push_back(graft("network-config", seed.network_config));
+  if (!seed.network_config.empty()) argv.push_back(graft("network-config", seed.network_config));
   auto made = run_program(argv, "xorriso");
   if (made) made = place.root.rename(partial, seed.path);
   if (!made) (void)place.root.remove(partial);  // The journal has it, should this fail too.
@@ -70,16 +75,20 @@ Result<> make_seed(const Place& place, const plan::MakeSeed& seed, Journal& jour
 Result<> start_tpm(const Place& place, const plan::StartTpm& tpm, Journal& journal) {
   TRY(place.root.make_directories(tpm.state_directory, 0700));
   TRY(journal.record({.kind = Undo::Kind::end_helper, .path = tpm.socket}));
-  return run_program({"swtpm", "socket", "--tpm2", "--tpmstate",
-                      fmt::format("dir={},mode=0600", tpm.state_directory), "--ctrl",
-                      fmt::format("type=unixio,path={},mode=0600", tpm.socket), "--terminate",
-                      "--daemon"},
-                     "swtpm");
+  return run_program(
+      {"swtpm", "socket", "--tpm2", "--tpmstate",
+       fmt::format("dir={},mode=0600", tpm.state_directory), "--ctrl",
+       fmt::format("type=unixio,path={},mode=0600", tpm.socket), "--terminate", "--daemon"},
+      "swtpm");
 }
 
 /// Tells a swtpm that QEMU never connected to, or left, to end.
 Result<> end_helper(const std::string& path) {
   const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  constexpr timeval patience{.tv_sec = 2, .tv_usec = 0};  // For one that hangs.
+  if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
+      ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0)
+    return fail_errno("make a socket");
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return {};  // Then it never listened there.
@@ -92,7 +101,9 @@ Result<> end_helper(const std::string& path) {
   if (::send(fd.get(), shut_down.data(), shut_down.size(), MSG_NOSIGNAL) < 0)
     return fail_errno("write to {}", path);
   std::array<unsigned char, 4> reply{};
-  (void)::recv(fd.get(), reply.data(), reply.size(), 0);  // It may end before it answers.
+  // It may end before it answers.
+  if (::recv(fd.get(), reply.data(), reply.size(), 0) < 0 && errno == EAGAIN)
+    return fail(Fault::timed_out, "helper-hangs", "the helper at {} does not answer", path);
   return {};
 }
 
@@ -105,6 +116,49 @@ Result<> apply(const Place& place, const plan::Action& action, Journal& journal)
           [&](const plan::StartTpm& tpm) { return start_tpm(place, tpm, journal); },
       },
       action);
+}
+
+/// Makes the VM's directory, unless somebody else has put one there.
+Result<> own_directory(const Place& place) {
+  if (auto made = place.root.make_directories(place.directory(), 0700); !made)
+    return std::unexpected(with_hint(
+        std::move(made).error(), "XDG_RUNTIME_DIR must name a directory that you may write to"));
+  for (const auto& directory : {place.paths.runtime, place.directory()}) {
+    const auto status = TRY(place.root.status(directory, Links::refuse));
+    if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid())
+      return fail(Fault::permission, "foreign-directory", "{} is not a directory of user {}'s own",
+                  directory, ::geteuid());
+  }
+  return {};
+}
+
+/// The VM's lock; nothing if somebody holds it.
+Result<std::optional<UniqueFd>> take(const Place& place) {
+  constexpr std::chrono::milliseconds a_moment{300};
+  constexpr int tries = 100;
+  Result<std::optional<UniqueFd>> lock;
+  for (int i = 0; i < tries; ++i) {
+    const bool is_there = place.root.exists(place.lock());
+    if (!is_there && find_holder(place.root, place.lock(), lock_number, 0)) return std::nullopt;
+    auto owned = own_directory(place);
+    if (owned)
+      lock = try_lock(place.root, place.lock());
+    else
+      lock = std::unexpected(std::move(owned).error());
+    if (lock && !*lock) {
+      // Held by the guest, by another start, or for a moment by a cleanup.
+      const auto state = load_state(place);
+      const auto pid = static_cast<pid_t>(state ? state->pid : 0);
+      if (find_holder(place.root, place.lock(), lock_number, pid)) return std::nullopt;
+      auto later = lock_within(place.root, place.lock(), a_moment);
+      if (later) return *std::move(later);
+      if (later.error().fault == Fault::timed_out) return std::nullopt;
+      lock = std::unexpected(std::move(later).error());
+    }
+    // ENOENT: a cleanup has removed the directory under our hands.
+    if (lock || lock.error().os_error != ENOENT) return lock;
+  }
+  return lock;
 }
 
 /// Disks that this plan would write and that running guests have.
@@ -122,11 +176,11 @@ void check_disks(const Place& place, const plan::Plan& plan, Errors& errors) {
         const auto b = place.root.status(ours.path);
         const bool same = a && b && a->st_ino == b->st_ino && a->st_dev == b->st_dev;
         if (same && (ours.writable || theirs.writable))
-          errors.push_back({.fault = Fault::state,
-                            .id = "disk-in-use",
-                            .message = fmt::format("the running guest '{}' has the disk {}", name,
-                                                   ours.path),
-                            .hint = fmt::format("stop it first: `hvlaunch stop {}`", name)});
+          errors.push_back(
+              {.fault = Fault::state,
+               .id = "disk-in-use",
+               .message = fmt::format("the running guest '{}' has the disk {}", name, ours.path),
+               .hint = fmt::format("stop it first: `hvlaunch stop {}`", name)});
       }
   }
 }
@@ -165,23 +219,12 @@ Result<> undo(const Root& root, const Undo& entry) {
 }
 
 Result<UniqueFd> claim(const Place& place) {
-  TRY(place.root.make_directories(place.directory(), 0700));
-  auto lock = TRY(try_lock(place.root, place.lock()));
-  if (!lock) {
-    // Held by the guest, by another start, or for a moment by a cleanup.
-    constexpr std::chrono::milliseconds a_moment{300};
-    const auto state = load_state(place);
-    const auto holder =
-        find_holder(place.root, place.lock(), lock_number, static_cast<pid_t>(state ? state->pid : 0));
-    if (!holder)
-      if (auto later = lock_within(place.root, place.lock(), a_moment)) lock = std::move(*later);
-  }
+  auto lock = TRY(take(place));
   if (!lock)
-    return std::unexpected(
-        with_hint({.fault = Fault::state,
-                   .id = "already-running",
-                   .message = fmt::format("'{}' is running already", place.vm)},
-                  fmt::format("`hvlaunch status {}` shows it", place.vm)));
+    return std::unexpected(with_hint({.fault = Fault::state,
+                                      .id = "already-running",
+                                      .message = fmt::format("'{}' is running already", place.vm)},
+                                     fmt::format("`hvlaunch status {}` shows it", place.vm)));
   // What an earlier run left that nobody has undone yet.
   TRY(clear_leftovers(place));
   return *std::move(lock);

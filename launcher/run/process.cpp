@@ -7,14 +7,21 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 
 namespace hv::run {
 
 std::string describe_ending(const Ending& ending) {
   if (ending.signal == 0) return fmt::format("ended with status {}", ending.exit_status);
   return fmt::format("was killed by signal {} ({})", ending.signal, ::strsignal(ending.signal));
+}
+
+Ending ending_from(int wait_status) {
+  if (WIFSIGNALED(wait_status)) return {.signal = WTERMSIG(wait_status)};
+  return {.exit_status = WEXITSTATUS(wait_status)};
 }
 
 Result<> send_signal(const UniqueFd& pidfd, int signal) {
@@ -26,10 +33,12 @@ Result<> send_signal(const UniqueFd& pidfd, int signal) {
 bool ends_within(const UniqueFd& pidfd, std::chrono::milliseconds time) {
   const auto deadline = std::chrono::steady_clock::now() + time;
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-        deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&ended, 1, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+    constexpr std::int64_t longest = std::numeric_limits<int>::max();
+    const auto wait_ms = std::clamp<std::int64_t>(left.count(), 0, longest);
+    const int ready = ::poll(&ended, 1, static_cast<int>(wait_ms));
     if (ready > 0) return true;
     if (ready == 0 || errno != EINTR) return false;
   }
@@ -45,11 +54,10 @@ std::optional<Ending> ending_of(const UniqueFd& pidfd) {
   };
   constexpr std::uint64_t wants_exit = 1U << 3U;
   Info info{.mask = wants_exit, .cgroup = 0, .ids = {}, .exit_code = 0};
-  const bool told = ::ioctl(pidfd.get(), _IOWR(0xFF, 11, Info), &info) == 0 &&
-                    (info.mask & wants_exit) != 0;
+  const bool told =
+      ::ioctl(pidfd.get(), _IOWR(0xFF, 11, Info), &info) == 0 && (info.mask & wants_exit) != 0;
   if (!told) return std::nullopt;
-  if (WIFSIGNALED(info.exit_code)) return Ending{.signal = WTERMSIG(info.exit_code)};
-  return Ending{.exit_status = WEXITSTATUS(info.exit_code)};
+  return ending_from(info.exit_code);
 }
 
 Result<Process> Process::adopt(pid_t child) {

@@ -21,6 +21,9 @@ struct Ending {
 /// "ended with status 1", "was killed by signal 11 (Segmentation fault)".
 [[nodiscard]] std::string describe_ending(const Ending& ending);
 
+/// From a status as wait(2) gives it.
+[[nodiscard]] Ending ending_from(int wait_status);
+
 /// A child of ours, held by pidfd. Killed and reaped when it goes out of
 /// scope, unless released.
 class Process {

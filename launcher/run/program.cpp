@@ -2,12 +2,15 @@
 #include "launcher/run/program.h"
 
 #include "launcher/base/text.h"
+#include "launcher/run/process.h"
 
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/process/v2/process.hpp>
 #include <boost/process/v2/stdio.hpp>
-#include <linux/close_range.h>
-#include <sys/mman.h>
 
 #include <array>
 
@@ -28,7 +31,7 @@ struct ChildSetup {
   const std::vector<const char*>& environment;
   int output = -1;
   int ready = -1;
-  bool own_session = false;
+  bool left_behind = false;
 
   template <class Launcher>
   error_code on_setup(Launcher& launcher, const process::filesystem::path&,
@@ -40,7 +43,10 @@ struct ChildSetup {
   template <class Launcher>
   error_code on_exec_setup(Launcher& launcher, const process::filesystem::path&,
                            const char* const*&) const {
-    if (own_session && ::setsid() < 0) return last_error();
+    // It must not keep a file system busy, nor go on making what a dead
+    // hvlaunch wanted.
+    if (left_behind && (::setsid() < 0 || ::chdir("/") < 0)) return last_error();
+    if (!left_behind && ::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return last_error();
     if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return last_error();
     if (output >= 0 && (::dup2(output, 1) < 0 || ::dup2(output, 2) < 0)) return last_error();
     if (ready >= 0) {
@@ -84,10 +90,11 @@ std::optional<std::string> find_program(std::string_view name, std::string_view 
 Result<> run_program(const std::vector<std::string>& argv, std::string_view package) {
   const auto path = find_program(argv.front());
   if (!path)
-    return std::unexpected(with_hint({.fault = Fault::missing,
-                                      .id = "no-program",
-                                      .message = fmt::format("there is no {} here", argv.front())},
-                                     fmt::format("install it (Debian: apt-get install {})", package)));
+    return std::unexpected(
+        with_hint({.fault = Fault::missing,
+                   .id = "no-program",
+                   .message = fmt::format("there is no {} here", argv.front())},
+                  fmt::format("install it (Debian: apt-get install {})", package)));
   const UniqueFd output(::memfd_create("output", MFD_CLOEXEC));
   if (!output) return fail_errno("make a file in memory");
 
@@ -96,15 +103,17 @@ Result<> run_program(const std::vector<std::string>& argv, std::string_view pack
   const auto path_variable = fmt::format("PATH={}", program_path);
   const std::vector<const char*> environment = {"LC_ALL=C", path_variable.c_str(), nullptr};
   process::process child = process::default_process_launcher()(
-      context.get_executor(), error, *path,
-      std::vector<std::string>(argv.begin() + 1, argv.end()),
+      context.get_executor(), error, *path, std::vector<std::string>(argv.begin() + 1, argv.end()),
       process::process_stdio{nullptr, {}, {}},
       ChildSetup{.environment = environment, .output = output.get()});
   if (error) return fail(Fault::failed, "program", "start {}: {}", *path, error.message());
-  const int status = child.wait(error);
-  if (!error && status == 0) return {};
-  return fail(Fault::failed, "program", "{} ended with status {}: {}", argv.front(), status,
-              last_line(output.get()));
+  child.wait(error);
+  if (error) return fail(Fault::failed, "program", "wait for {}: {}", *path, error.message());
+  const auto ending = ending_from(child.native_exit_code());
+  if (ending.signal == 0 && ending.exit_status == 0) return {};
+  const auto words = last_line(output.get());
+  return fail(Fault::failed, "program", "{} {}{}{}", argv.front(), describe_ending(ending),
+              words.empty() ? "" : ": ", words);
 }
 
 Result<> leave_behind(const std::vector<std::string>& argv, UniqueFd ready,
@@ -116,7 +125,7 @@ Result<> leave_behind(const std::vector<std::string>& argv, UniqueFd ready,
       context.get_executor(), error, argv.front(),
       std::vector<std::string>(argv.begin() + 1, argv.end()),
       process::process_stdio{nullptr, nullptr, nullptr},
-      ChildSetup{.environment = variables, .ready = ready.get(), .own_session = true});
+      ChildSetup{.environment = variables, .ready = ready.get(), .left_behind = true});
   if (error) return fail(Fault::failed, "program", "start {}: {}", argv.front(), error.message());
   child.detach();
   return {};

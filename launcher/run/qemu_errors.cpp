@@ -4,6 +4,7 @@
 #include "launcher/base/text.h"
 
 #include <array>
+#include <ranges>
 
 namespace hv::run {
 namespace {
@@ -40,7 +41,10 @@ constexpr std::array known = {
 /// The lines without time stamps and without QEMU's own name before each.
 std::string cleaned(std::string_view log, const plan::Plan& plan) {
   std::string text;
-  for (auto line : split(log, '\n')) {
+  constexpr std::size_t most_lines = 20;  // The last ones say why.
+  const auto lines = split(log, '\n');
+  const auto skipped = lines.size() > most_lines ? lines.size() - most_lines : 0;
+  for (auto line : lines | std::views::drop(skipped)) {
     if (const auto own_name = line.find(plan.binary + ": "); own_name != std::string_view::npos)
       line.remove_prefix(own_name + plan.binary.size() + 2);
     if (line.empty()) continue;
@@ -54,12 +58,12 @@ std::string cleaned(std::string_view log, const plan::Plan& plan) {
 
 Error explain_qemu(std::string_view log, std::string_view ending, const plan::Plan& plan) {
   auto words = cleaned(log, plan);
-  Error error{.fault = Fault::failed,
-              .id = "qemu-died",
-              .message = fmt::format("QEMU {} instead of starting{}{}", ending,
-                                     words.empty() ? ", without a word" : ":\n  ", words),
-              .hint = fmt::format("`hvlaunch explain {}` says where each argument comes from",
-                                  plan.vm)};
+  Error error{
+      .fault = Fault::failed,
+      .id = "qemu-died",
+      .message = fmt::format("QEMU {} instead of starting{}{}", ending,
+                             words.empty() ? ", without a word" : ":\n  ", words),
+      .hint = fmt::format("`hvlaunch explain {}` says where each argument comes from", plan.vm)};
   for (const auto& [pattern, fault, id, hint] : known)
     if (log.contains(pattern)) {
       error.fault = fault;

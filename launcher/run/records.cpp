@@ -22,21 +22,41 @@ BOOST_DESCRIBE_STRUCT(LastExit, (), (cause, detail, at, log))
 
 namespace {
 
-/// The JSON value of a small file of ours; null if it is missing or damaged.
-json::value read_json(const Root& root, const std::string& path) {
-  constexpr std::size_t limit = std::size_t{1} << 20U;
-  const auto text = root.read(path, limit);
-  if (!text) return nullptr;
+constexpr std::size_t largest_file = std::size_t{1} << 20U;
+
+/// The JSON value of a small file of ours; null if it is damaged.
+json::value parse(std::string_view text) {
   boost::system::error_code error;
-  auto value = json::parse(*text, error, {}, {.max_depth = 8});
+  auto value = json::parse(text, error, {}, {.max_depth = 8});
   return error ? nullptr : value;
 }
 
+/// `defaults` with the members that `loaded` has, too.
+json::value overlaid(json::value defaults, const json::value& loaded) {
+  const auto* const members = loaded.if_object();
+  if (!defaults.is_object() || members == nullptr) return loaded;
+  for (auto& member : defaults.get_object())
+    if (const auto* const value = members->if_contains(member.key()))
+      member.value() = overlaid(std::move(member.value()), *value);
+  return defaults;
+}
+
+/// Nothing if a member is there with another type.
 template <class T>
 std::optional<T> decoded(const json::value& value) {
-  auto result = json::try_value_to<T>(value);
+  if (!value.is_object()) return std::nullopt;
+  auto result = json::try_value_to<T>(overlaid(json::value_from(T{}), value));
   if (!result) return std::nullopt;
   return *std::move(result);
+}
+
+Error damaged(const std::string& path) {
+  return {.fault = Fault::failed,
+          .id = "damaged-record",
+          .message = fmt::format("{} is damaged: it held the machine type of the guest", path),
+          .hint =
+              "restore it, or remove it: the guest then gets the newest machine type, as if "
+              "it had never been started"};
 }
 
 }  // namespace
@@ -69,16 +89,20 @@ Result<> save_state(const Place& place, const GuestState& state) {
 }
 
 std::optional<GuestState> load_state(const Place& place) {
-  return decoded<GuestState>(read_json(place.root, place.file("state.json")));
+  const auto text = place.root.read(place.file("state.json"), largest_file);
+  if (!text) return std::nullopt;
+  return decoded<GuestState>(parse(*text));
 }
 
-VmRecord load_record(const Place& place) {
-  const auto value = read_json(place.root, place.record());
+Result<VmRecord> load_record(const Place& place) {
+  const auto text = place.root.read(place.record(), largest_file);
+  if (!text && text.error().os_error == ENOENT) return VmRecord{};
+  if (!text) return std::unexpected(text.error());
+  const auto value = parse(*text);
   const auto* const object = value.if_object();
-  VmRecord record;
-  if (object == nullptr) return record;
-  if (const auto* const machine = object->if_contains("machine"))
-    record.machine = decoded<std::string>(*machine).value_or("");
+  const auto* const machine = object != nullptr ? object->if_contains("machine") : nullptr;
+  if (machine == nullptr || !machine->is_string()) return std::unexpected(damaged(place.record()));
+  VmRecord record{.machine = std::string(machine->get_string()), .last_exit = {}};
   if (const auto* const last_exit = object->if_contains("last_exit"))
     record.last_exit = decoded<LastExit>(*last_exit);
   return record;

@@ -51,7 +51,8 @@ struct GuestState {
 
 [[nodiscard]] Result<> save_state(const Place& place, const GuestState& state);
 
-/// Nothing if it is missing or damaged: it is only a cache.
+/// Nothing if it is missing or damaged: it is only a cache. Members that it
+/// lacks, of another version of hvlaunch, keep their defaults.
 [[nodiscard]] std::optional<GuestState> load_state(const Place& place);
 
 /// Why and when a guest ended.
@@ -68,7 +69,9 @@ struct VmRecord {
   std::optional<LastExit> last_exit;
 };
 
-[[nodiscard]] VmRecord load_record(const Place& place);
+/// Empty if there is none yet. A damaged one is an error: it held the machine
+/// type, and a guest must not get another unasked.
+[[nodiscard]] Result<VmRecord> load_record(const Place& place);
 [[nodiscard]] Result<> save_record(const Place& place, const VmRecord& record);
 
 }  // namespace hv::run

@@ -34,9 +34,13 @@ Result<Pipe> make_pipe() {
   if (::pipe2(ends.data(), O_CLOEXEC) < 0) return fail_errno("make a pipe");
   // Out of the way of the numbers that QEMU's descriptors get.
   constexpr int out_of_the_way = 200;
-  const UniqueFd write(ends[1]);
-  return Pipe{UniqueFd(ends[0]),
-              UniqueFd(::fcntl(write.get(), F_DUPFD_CLOEXEC, out_of_the_way))};
+  UniqueFd read(ends[0]);
+  const UniqueFd low(ends[1]);
+  UniqueFd write(::fcntl(low.get(), F_DUPFD_CLOEXEC, out_of_the_way));
+  if (!write)
+    return std::unexpected(
+        with_hint(errno_error(errno, "make a pipe"), "allow more open files: `ulimit -n 1024`"));
+  return Pipe{std::move(read), std::move(write)};
 }
 
 std::string read_all(int fd) {
@@ -54,15 +58,20 @@ std::string read_all(int fd) {
 std::string packed(const Error& error) {
   std::string text(1, static_cast<char>(error.fault));
   for (const auto* const part : {&error.id, &error.message, &error.hint}) text += *part + '\0';
+  for (const auto& doing : error.while_doing) text += doing + '\0';
   return text;
 }
 
 Error unpacked(std::string_view text) {
   const auto parts = split(text.substr(1), '\0');
-  return {.fault = static_cast<Fault>(text.front()),
-          .id = std::string(parts[0]),
-          .message = std::string(parts[1]),
-          .hint = std::string(parts[2])};
+  if (parts.size() < 4)  // Cut short: the child was killed while it told.
+    return {.id = "qemu-died", .message = "the process that was to become QEMU was killed"};
+  Error error{.fault = static_cast<Fault>(text.front()),
+              .id = std::string(parts[0]),
+              .message = std::string(parts[1]),
+              .hint = std::string(parts[2])};
+  error.while_doing.assign(parts.begin() + 3, parts.end() - 1);
+  return error;
 }
 
 /// Forks the process that becomes QEMU; returns when it has executed QEMU.
@@ -85,7 +94,8 @@ Result<Process> launch(const Place& place, const plan::Plan& plan, const UniqueF
 /// QEMU has ended instead of starting: its own words, and what they mean.
 Error start_failure(const Place& place, const plan::Plan& plan, Process& child) {
   const auto ending = child.wait();
-  const auto log = place.root.read(place.file("qemu.log")).value_or("");
+  constexpr std::size_t last_words = 4096;
+  const auto log = place.root.read_end(place.file("qemu.log"), last_words).value_or("");
   return explain_qemu(log, ending ? describe_ending(*ending) : "ended", plan);
 }
 
@@ -108,10 +118,23 @@ Result<UniqueFd> begin_watch(const StartOptions& options) {
 
 Result<> await_watch(const UniqueFd& ready) {
   pollfd said{.fd = ready.get(), .events = POLLIN, .revents = 0};
-  char byte = 0;
-  constexpr int patience_ms = 5000;
-  if (::poll(&said, 1, patience_ms) == 1 && ::read(ready.get(), &byte, 1) == 1) return {};
-  return fail(Fault::failed, "no-watch", "`hvlaunch watch` did not attach to the guest");
+  constexpr int patience_ms = 30'000;
+  int result = 0;
+  while ((result = ::poll(&said, 1, patience_ms)) < 0 && errno == EINTR) continue;
+  if (result == 0)
+    return fail(Fault::timed_out, "no-watch", "`hvlaunch watch` does not attach to the guest");
+  const auto words = read_all(ready.get());
+  if (words == watch_is_up) return {};
+  return fail(Fault::failed, "no-watch", "`hvlaunch watch` did not attach to the guest{}{}",
+              words.empty() ? "" : ": ", words);
+}
+
+/// A newer QEMU must not change the hardware of a guest that has run once.
+Result<> remember_machine(const Place& place, const std::string& machine) {
+  auto record = TRY(load_record(place));
+  if (record.machine == machine) return {};
+  record.machine = machine;
+  return save_record(place, record);
 }
 
 Result<> run_stages(const Place& place, const plan::Plan& plan, const StartOptions& options,
@@ -129,6 +152,7 @@ Result<> run_stages(const Place& place, const plan::Plan& plan, const StartOptio
   if (!options.watch_command.empty()) watch_ready = TRY(begin_watch(options));
   TRY(wait_until_up(place, plan, child));
   if (watch_ready) TRY(await_watch(watch_ready));
+  TRY(remember_machine(place, plan.record.machine));
   TRY(tune(place, options.first_state));
   child.release();
   return {};
@@ -149,9 +173,7 @@ Result<> start(const Place& place, const plan::Plan& plan, StartOptions options)
                          : Result<>(std::unexpected(std::move(journal).error()));
   if (started) {
     journal->keep();
-    auto record = load_record(place);
-    record.machine = plan.record.machine;
-    return save_record(place, record);
+    return {};
   }
   // As if it had never been started: not even a cause of death.
   if (journal) (void)journal->rollback();

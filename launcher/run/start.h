@@ -23,6 +23,10 @@ struct StartOptions {
   std::vector<std::string> environment{};    ///< For `watch`.
 };
 
+/// What `watch` writes to its ready descriptor before it closes it; anything
+/// else is why it could not.
+inline constexpr std::string_view watch_is_up = "up";
+
 /// Returns when the guest runs, or says why it does not and leaves nothing
 /// behind.
 [[nodiscard]] Result<> start(const Place& place, const plan::Plan& plan, StartOptions options);

@@ -2,6 +2,7 @@
 #include "launcher/run/watch.h"
 
 #include "launcher/base/text.h"
+#include "launcher/run/bounded_log.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/console_hub.h"
 #include "launcher/run/lock.h"
@@ -69,11 +70,31 @@ Result<> clean_up(const Place& place, const Holder& qemu, const Cause& cause) {
     return fail(Fault::failed, "monitor-lost", "QEMU lives, but its monitor is gone");
   const auto ending = ending_of(qemu.pidfd);
   auto lock = lock_within(place.root, place.lock(), std::chrono::seconds(5));
-  // Gone, or taken by the next start: somebody else cleaned up.
-  if (!lock && (lock.error().os_error == ENOENT || lock.error().fault == Fault::timed_out))
+  // Gone: somebody else cleaned up, perhaps before we made files of our own.
+  if (!lock && lock.error().os_error == ENOENT) {
+    (void)TRY(recover(place));
     return {};
+  }
+  if (!lock && lock.error().fault == Fault::timed_out) return {};  // The next start has it.
   if (!lock) return std::unexpected(std::move(lock).error());
   return cleanup(place, *std::move(lock), announced_or(place, cause.last_exit(ending)));
+}
+
+Result<> serve(const Place& place, bool has_console, const std::function<void()>& ready,
+               Cause& cause) {
+  boost::asio::io_context context(1);
+  const BoundedLog log(context, place);
+  std::optional<ConsoleHub> console;
+  if (has_console) console.emplace(TRY(ConsoleHub::start(context, place)));
+  auto multiplexer = qmp::Multiplexer::start(
+      context, {.upstream = place.file("watch.sock"), .listen = place.file("qmp.sock")},
+      {.ready = ready,
+       .event = [&](std::string_view name,
+                    const boost::json::object& message) { cause.note(name, message); },
+       .closed = [&](const qmp::Error&) { context.stop(); }});
+  if (!multiplexer) return std::unexpected(error_of(multiplexer.error(), "sharing the monitor"));
+  context.run();
+  return {};
 }
 
 }  // namespace
@@ -84,21 +105,11 @@ Result<> watch(const Place& place, const std::function<void()>& ready) {
                                 static_cast<pid_t>(state ? state->pid : 0));
   if (!qemu) return std::unexpected(not_running(place));
   const auto only_one = TRY(try_lock(place.root, place.file("watch.lock")));
-  if (!only_one)
-    return fail(Fault::state, "already-watched", "'{}' is watched already", place.vm);
-
-  boost::asio::io_context context(1);
+  if (!only_one) return fail(Fault::state, "already-watched", "'{}' is watched already", place.vm);
   Cause cause;
-  std::optional<ConsoleHub> console;
-  if (state && state->console) console.emplace(TRY(ConsoleHub::start(context, place)));
-  auto multiplexer = qmp::Multiplexer::start(
-      context, {.upstream = place.file("watch.sock"), .listen = place.file("qmp.sock")},
-      {.ready = ready,
-       .event = [&](std::string_view name,
-                    const boost::json::object& message) { cause.note(name, message); },
-       .closed = [&](const qmp::Error&) { context.stop(); }});
-  if (!multiplexer) return std::unexpected(error_of(multiplexer.error(), "sharing the monitor"));
-  context.run();
+  auto served = serve(place, state && state->console, ready, cause);
+  // A guest that ends while we attach is one to clean up after, like any other.
+  if (!served && !ends_within(qemu->pidfd, std::chrono::milliseconds(0))) return served;
   return clean_up(place, *qemu, cause);
 }
 

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/base/journal.h"
+
+#include "tests/temp_tree.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+using hv::Journal;
+using hv::Undo;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Appends the path to a file, and fails for those that are called "stuck".
+hv::Result<> note(const hv::Root& root, const Undo& undo) {
+  const auto before = root.read_raw("/undone").value_or("");
+  TRY(root.replace("/undone", before + undo.path + "\n"));
+  if (undo.path.ends_with("stuck")) return hv::fail(hv::Fault::failed, "stuck", "{}", undo.path);
+  return {};
+}
+
+Undo removal(std::string path) {
+  return {.kind = Undo::Kind::remove_file, .path = std::move(path)};
+}
+
+}  // namespace
+
+TEST_CASE("what is recorded is undone in reverse, once") {
+  const TempTree tree;
+  const auto root = tree.root();
+  {
+    auto journal = Journal::open(root, "/journal", note).value();
+    for (const auto* const path : {"/one", "/two", "/three"})
+      REQUIRE(journal.record(removal(path)).has_value());
+    REQUIRE(journal.record({.kind = Undo::Kind::end_helper, .path = "/tpm\t1"}).has_value());
+    CHECK_EQ(tree.read("/journal"),
+             "remove-file\t/one\nremove-file\t/two\nremove-file\t/three\nend-helper\t/tpm\t1\n");
+    CHECK_FALSE(fs::exists(tree.path("/undone")));
+    const auto moved = std::move(journal);
+  }
+  CHECK_EQ(tree.read("/undone"), "/tpm\t1\n/three\n/two\n/one\n");
+  CHECK_FALSE(fs::exists(tree.path("/journal")));
+}
+
+TEST_CASE("what is kept is undone by whoever opens the journal again") {
+  const TempTree tree;
+  const auto root = tree.root();
+  {
+    auto journal = Journal::open(root, "/journal", note).value();
+    REQUIRE(journal.record(removal("/one")).has_value());
+    journal.keep();
+  }
+  CHECK_FALSE(fs::exists(tree.path("/undone")));
+  auto again = Journal::open(root, "/journal", note).value();
+  CHECK(again.rollback().empty());
+  CHECK_EQ(tree.read("/undone"), "/one\n");
+  CHECK_FALSE(fs::exists(tree.path("/journal")));
+}
+
+TEST_CASE("what is forgotten is never undone") {
+  const TempTree tree;
+  const auto root = tree.root();
+  {
+    auto journal = Journal::open(root, "/journal", note).value();
+    REQUIRE(journal.record(removal("/one")).has_value());
+    REQUIRE(journal.forget().has_value());
+  }
+  CHECK_FALSE(fs::exists(tree.path("/undone")));
+  CHECK_FALSE(fs::exists(tree.path("/journal")));
+}
+
+TEST_CASE("a failed undo does not stop the others, and is tried again") {
+  const TempTree tree;
+  const auto root = tree.root();
+  auto journal = Journal::open(root, "/journal", note).value();
+  for (const auto* const path : {"/one", "/stuck", "/three"})
+    REQUIRE(journal.record(removal(path)).has_value());
+  const auto errors = journal.rollback();
+  REQUIRE_EQ(errors.size(), 1);
+  CHECK_EQ(errors.front().id, "stuck");
+  CHECK_EQ(tree.read("/undone"), "/three\n/stuck\n/one\n");
+  CHECK_EQ(journal.rollback().size(), 1);
+  CHECK(fs::exists(tree.path("/journal")));
+}
+
+TEST_CASE("a crash at any byte of a line undoes what was whole before it") {
+  const TempTree tree;
+  const auto root = tree.root();
+  const std::string whole = "remove-file\t/one\nremove-file\t/two\n";
+  for (std::size_t length = 0; length <= whole.size(); ++length) {
+    CAPTURE(length);
+    const auto entries = hv::parse_journal(whole.substr(0, length));
+    REQUIRE(entries.has_value());
+    const std::size_t expected = length == whole.size() ? 2 : length >= 17 ? 1 : 0;
+    REQUIRE_EQ(entries->size(), expected);
+
+    // And the next entry does not run into the torn one.
+    tree.write("/journal", whole.substr(0, length));
+    auto journal = Journal::open(root, "/journal", note).value();
+    REQUIRE(journal.record(removal("/next")).has_value());
+    const auto after = hv::parse_journal(tree.read("/journal"));
+    REQUIRE(after.has_value());
+    REQUIRE_EQ(after->size(), expected + 1);
+    CHECK_EQ(after->back(), removal("/next"));
+    journal.keep();
+  }
+}
+
+TEST_CASE("a damaged line is an error, undoes nothing and is kept") {
+  const TempTree tree;
+  const auto root = tree.root();
+  for (const auto* const line : {"remove-file\t/one\nrm -rf\t/\n", "\n", "remove-file /one\n",
+                                 "\x1b[2J\t/x\n", "remove-file\n"}) {
+    CAPTURE(line);
+    tree.write("/journal", line);
+    auto journal = Journal::open(root, "/journal", note).value();
+    const auto errors = journal.rollback();
+    REQUIRE_EQ(errors.size(), 1);
+    CHECK_EQ(errors.front().id, "damaged-journal");
+    CHECK(errors.front().hint.contains("/journal"));
+    CHECK_FALSE(errors.front().message.contains('\x1b'));
+    CHECK_EQ(tree.read("/journal"), line);
+  }
+  CHECK_FALSE(fs::exists(tree.path("/undone")));
+}
+
+TEST_CASE("a path with a line end cannot forge an entry, nor a symlink be the journal") {
+  const TempTree tree;
+  const auto root = tree.root();
+  auto journal = Journal::open(root, "/journal", note).value();
+  CHECK_EQ(journal.record(removal("/a\nremove-file\t/etc")).error().id, "bad-path");
+  CHECK_EQ(tree.read("/journal"), "");
+  fs::create_symlink("/victim", tree.path("/planted"));
+  CHECK_FALSE(Journal::open(root, "/planted", note).has_value());
+}
