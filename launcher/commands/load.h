@@ -34,6 +34,9 @@ struct Planned {
 [[nodiscard]] std::expected<Loaded, Errors> load_profile(const Context& context,
                                                          const std::string& vm);
 
+/// The errors with the lines of the profile that their pointers mean.
+[[nodiscard]] Errors placed(Errors errors, const Loaded& loaded);
+
 /// The profile's plan on this host. Touches nothing but hvlaunch's own cache.
 [[nodiscard]] std::expected<Planned, Errors> load_plan(const Context& context,
                                                        const std::string& vm);

@@ -59,7 +59,7 @@ Outcome start_one(Context& context, const std::string& vm, const Arguments& argu
   for (const auto& warning : plan.warnings) warn(warning.message);
   const run::Place place{context.root, context.paths, plan.vm};
   if (auto errors = run::check_files(place, plan); !errors.empty())
-    return std::unexpected(std::move(errors));
+    return std::unexpected(placed(std::move(errors), planned->loaded));
   TRY_OUTCOME(run::start(place, plan, options_for(context, *planned, arguments)));
   report_started(context, plan, arguments);
   return {};
@@ -77,7 +77,7 @@ Outcome restart_command(Context& context, const Arguments& arguments) {
   if (auto planned = load_plan(context, arguments.vm()); !planned)
     return std::unexpected(std::move(planned).error());
   if (run::is_locked(context.root, place.lock()))
-    TRY_OUTCOME(shut_down(context, place, run::Rung::agent));
+    TRY_OUTCOME(shut_down(context, place, run::Rung::agent, Report::talk));
   return start_one(context, arguments.vm(), arguments);
 }
 

@@ -100,7 +100,7 @@ void emit_shared_memory(const Machine& machine, CommandLine& line) {
            json::object{{"qom-type", "memory-backend-file"},
                         {"id", "looking-glass"},
                         {"share", true},
-                        {"mem-path", "/dev/shm/looking-glass-" + machine.profile.name.value},
+                        {"mem-path", machine.looking_glass_file()},
                         {"size", size_mib.value << 20U}},
            cause);
   auto device = on_root_bus("ivshmem-plain", "shared-memory", slot::shared_memory);

@@ -48,6 +48,11 @@ std::vector<Step> steps_for(const Machine& machine) {
                                                  profile.name.value),
                   .socket = machine.run_file("tpm.sock")},
          {.pointer = profile.tpm.pointer, .why = "the TPM emulator; it ends with QEMU"}});
+  if (profile.looking_glass.enable.value)
+    steps.push_back({MakeSharedMemory{.path = machine.looking_glass_file(),
+                                      .size_mib = profile.looking_glass.size_mib.value},
+                     {.pointer = profile.looking_glass.enable.pointer,
+                      .why = "Looking Glass reads the guest's screen there"}});
   return steps;
 }
 
@@ -155,6 +160,9 @@ std::string describe(const Action& action) {
             return fmt::format("start swtpm on {} with its state in {}", tpm.socket,
                                tpm.state_directory);
           },
+          [](const MakeSharedMemory& memory) {
+            return fmt::format("make shared memory {} ({} MiB)", memory.path, memory.size_mib);
+          },
       },
       action);
 }
@@ -166,6 +174,7 @@ std::string describe_undo(const Action& action) {
           [](const CopyFile&) { return "kept, it is the guest's"; },
           [](const MakeSeed&) { return "kept; made afresh at each start"; },
           [](const StartTpm&) { return "ended"; },
+          [](const MakeSharedMemory&) { return "removed when the guest has ended"; },
       },
       action);
 }

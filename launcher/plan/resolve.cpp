@@ -20,6 +20,9 @@ void refuse_what_is_not_there_yet(Resolver& in) {
   if (!profile.host_devices.empty()) refuse("/hostdevs", "pass PCI devices to a guest");
   for (const auto& [name, wanted] : profile.cpu_features)
     if (wanted.value) refuse(wanted.pointer, fmt::format("give a guest the CPU feature '{}'", name));
+  const auto& [quota, memory_max] = profile.limits;
+  for (const auto* const limit : {&quota, &memory_max})
+    if (limit->given()) refuse(limit->pointer, "limit what a guest may use of the host");
   for (const auto& [name, wanted] : profile.memory_options)
     if (wanted.value) refuse(wanted.pointer, fmt::format("give a guest '{}' memory", name));
 }

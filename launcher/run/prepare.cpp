@@ -73,6 +73,10 @@ Result<> make_seed(const Place& place, const plan::MakeSeed& seed, Journal& jour
 }
 
 Result<> start_tpm(const Place& place, const plan::StartTpm& tpm, Journal& journal) {
+  // swtpm splits its options at commas, and has no way to quote one.
+  for (const auto* const path : {&tpm.state_directory, &tpm.socket})
+    if (path->contains(','))
+      return fail(Fault::missing, "bad-path", "swtpm takes no path with a comma: {}", *path);
   TRY(place.root.make_directories(tpm.state_directory, 0700));
   TRY(journal.record({.kind = Undo::Kind::end_helper, .path = tpm.socket}));
   return run_program(
@@ -80,6 +84,15 @@ Result<> start_tpm(const Place& place, const plan::StartTpm& tpm, Journal& journ
        fmt::format("dir={},mode=0600", tpm.state_directory), "--ctrl",
        fmt::format("type=unixio,path={},mode=0600", tpm.socket), "--terminate", "--daemon"},
       "swtpm");
+}
+
+Result<> make_shared_memory(const Root& root, const plan::MakeSharedMemory& memory,
+                            Journal& journal) {
+  TRY(journal.record({.kind = Undo::Kind::remove_file, .path = memory.path}));
+  const auto fd = TRY(root.open_file(memory.path, O_RDWR | O_CREAT, 0600, Links::refuse));
+  if (::ftruncate(fd.get(), static_cast<off_t>(memory.size_mib << 20U)) < 0)
+    return fail_errno("give {} its size", memory.path);
+  return {};
 }
 
 /// Tells a swtpm that QEMU never connected to, or left, to end.
@@ -114,6 +127,9 @@ Result<> apply(const Place& place, const plan::Action& action, Journal& journal)
           [&](const plan::CopyFile& copy) { return copy_file(place.root, copy, journal); },
           [&](const plan::MakeSeed& seed) { return make_seed(place, seed, journal); },
           [&](const plan::StartTpm& tpm) { return start_tpm(place, tpm, journal); },
+          [&](const plan::MakeSharedMemory& memory) {
+            return make_shared_memory(place.root, memory, journal);
+          },
       },
       action);
 }
@@ -196,6 +212,9 @@ Errors check_files(const Place& place, const plan::Plan& plan) {
     if (error.os_error == ENOENT) {
       error.fault = Fault::missing;
       error.id = "no-file";
+      error.hint = "put it there, or correct the path in the profile";
+    } else if (error.fault == Fault::permission) {
+      error.hint = "who starts the guest must be able to read it";
     }
     error.message = fmt::format("{}: {}", cause.why, error.message);
     error.origin.pointer = cause.pointer;
