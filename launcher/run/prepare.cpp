@@ -148,32 +148,30 @@ Result<> own_directory(const Place& place) {
   return {};
 }
 
-/// The VM's lock; nothing if somebody holds it.
-Result<std::optional<UniqueFd>> take(const Place& place) {
+/// The VM's lock; nothing if somebody holds it. ENOENT: a cleanup has removed
+/// the directory under our hands.
+Result<std::optional<UniqueFd>> take_once(const Place& place) {
+  const bool is_there = place.root.exists(place.lock());
+  if (!is_there && find_holder(place.root, place.lock(), lock_number, 0)) return std::nullopt;
+  TRY(own_directory(place));
+  auto lock = TRY(try_lock(place.root, place.lock()));
+  if (lock) return lock;
+  // Held by the guest, by another start, or for a moment by a cleanup.
+  const auto state = load_state(place);
+  const auto pid = static_cast<pid_t>(state ? state->pid : 0);
+  if (find_holder(place.root, place.lock(), lock_number, pid)) return std::nullopt;
   constexpr std::chrono::milliseconds a_moment{300};
+  auto later = lock_within(place.root, place.lock(), a_moment);
+  if (later) return *std::move(later);
+  if (later.error().fault == Fault::timed_out) return std::nullopt;
+  return std::unexpected(std::move(later).error());
+}
+
+Result<std::optional<UniqueFd>> take(const Place& place) {
   constexpr int tries = 100;
-  Result<std::optional<UniqueFd>> lock;
-  for (int i = 0; i < tries; ++i) {
-    const bool is_there = place.root.exists(place.lock());
-    if (!is_there && find_holder(place.root, place.lock(), lock_number, 0)) return std::nullopt;
-    auto owned = own_directory(place);
-    if (owned)
-      lock = try_lock(place.root, place.lock());
-    else
-      lock = std::unexpected(std::move(owned).error());
-    if (lock && !*lock) {
-      // Held by the guest, by another start, or for a moment by a cleanup.
-      const auto state = load_state(place);
-      const auto pid = static_cast<pid_t>(state ? state->pid : 0);
-      if (find_holder(place.root, place.lock(), lock_number, pid)) return std::nullopt;
-      auto later = lock_within(place.root, place.lock(), a_moment);
-      if (later) return *std::move(later);
-      if (later.error().fault == Fault::timed_out) return std::nullopt;
-      lock = std::unexpected(std::move(later).error());
-    }
-    // ENOENT: a cleanup has removed the directory under our hands.
-    if (lock || lock.error().os_error != ENOENT) return lock;
-  }
+  auto lock = take_once(place);
+  for (int i = 1; i < tries && !lock && lock.error().os_error == ENOENT; ++i)
+    lock = take_once(place);
   return lock;
 }
 
