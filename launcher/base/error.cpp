@@ -11,8 +11,7 @@ Error errno_error(int error_number, std::string doing) {
   const bool forbidden = error_number == EPERM || error_number == EACCES;
   return {.fault = forbidden ? Fault::permission : Fault::failed,
           .id = forbidden ? "permission" : "system-call",
-          .message =
-              fmt::format("{}: {}", doing, std::generic_category().message(error_number)),
+          .message = fmt::format("{}: {}", doing, std::generic_category().message(error_number)),
           .os_error = error_number};
 }
 

@@ -173,9 +173,9 @@ Result<Arguments> parse(const Command& command, const std::vector<std::string>& 
 }
 
 std::string help_of(const Command& command) {
-  auto text = fmt::format("usage: hvlaunch {} [options]{}{}\n\n{}\n", command.name,
-                          command.usage.empty() ? "" : " ", command.usage,
-                          sentence_of(command.summary));
+  auto text =
+      fmt::format("usage: hvlaunch {} [options]{}{}\n\n{}\n", command.name,
+                  command.usage.empty() ? "" : " ", command.usage, sentence_of(command.summary));
   if (!command.description.empty()) text += fmt::format("\n{}\n", command.description);
   text += "\nOptions:\n" + options_text(command.options) + options_text(globals);
   if (!command.examples.empty()) text += "\nExamples:\n";

@@ -40,10 +40,10 @@ std::string_view words_of(run::Rung rung) {
 Outcome must_run(const run::Place& place) {
   const bool left_over = TRY_OUTCOME(run::recover(place));
   if (left_over)
-    return failed({.fault = Fault::state,
-                   .id = "not-running",
-                   .message = fmt::format("'{}' had ended already; what it left is cleaned up",
-                                          place.vm)});
+    return failed(
+        {.fault = Fault::state,
+         .id = "not-running",
+         .message = fmt::format("'{}' had ended already; what it left is cleaned up", place.vm)});
   return {};
 }
 

@@ -61,7 +61,7 @@ struct Machine {
   std::string disk_base;
   std::string disk_base_format;  ///< "raw" or "qcow2".
   std::string iso;
-  std::string seed;  ///< The cloud-init seed image; empty: none.
+  std::string seed;       ///< The cloud-init seed image; empty: none.
   std::string user_data;  ///< What it is made of; empty: the user's own seed.
   std::string meta_data;
   std::string network_config;

@@ -11,9 +11,9 @@
 #include "qmp/multiplexer.h"
 #include "qmp/read.h"
 
+#include <sys/mman.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
-#include <sys/mman.h>
 
 #include <array>
 #include <charconv>
