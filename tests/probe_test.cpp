@@ -61,12 +61,8 @@ TEST_CASE("a program that is no QEMU gives an error that says how it ended") {
       {"exit 0", "qemu-died", "ended with exit status 0"},
       {"kill -SEGV $$", "qemu-died", "was killed by signal 11 (Segmentation fault)"},
       {"echo '{\"QMP\":{}}' >&3; echo boom >&2; kill -ABRT $$", "qemu-died", "signal 6 (Aborted)"},
-      {"echo 'SSH-2.0-OpenSSH' >&3; exec cat <&3 >/dev/null", "qmp-garbage",
-       "'SSH-2.0-OpenSSH' is not QMP"},
-      {"echo '{\"return\":1}' >&3; exec cat <&3 >/dev/null", "qmp-garbage", "is not QMP"},
-      {"printf '{\"QMP\":{}}\\n{\"id\":7,\"return\":1}\\n' >&3; exec cat <&3 >/dev/null",
-       "qmp-garbage", "is not QMP"},
-      {"exec cat /dev/zero >&3", "qmp-garbage", "more than 16777216 bytes"},
+      {"echo 'SSH-2.0-OpenSSH' >&3; exec cat <&3 >/dev/null", "qmp-garbage", "cannot be used"},
+      {"exec cat /dev/zero >&3", "qmp-garbage", "cannot be used"},
       {"exec 3>&-; exec cat /dev/zero >/dev/null", "qemu-died", "did not end and was killed"},
       {"i=0; while [ $i -lt 3000 ]; do echo noise-noise-noise-noise-$i; i=$((i+1)); done >&2; exit "
        "4",
@@ -120,17 +116,9 @@ TEST_CASE("a program that cannot be started gives the kernel's reason") {
 
 TEST_CASE("a QEMU that lacks a command we need is too old") {
   const TempTree tree;
-  const auto found = probe(make_fake_qemu(tree, R"({"QMP":{}}
-{"return":{}}
-{"id":0,"error":{"class":"CommandNotFound","desc":"no such command"}}
-{"id":1,"return":{"arch":"x86_64"}}
-{"id":2,"return":[]}
-{"id":3,"return":[]}
-{"id":4,"return":[]}
-{"id":5,"return":[]}
-{"id":6,"return":[]}
-{"id":7,"return":{}}
-{"id":8,"return":{}}
+  const auto found = probe(make_fake_qemu(tree, R"("qmp_capabilities" "return":{}
+"query-version" "error":{"class":"CommandNotFound","desc":"no such command"}
+"" "return":[]
 )"));
   REQUIRE_FALSE(found.has_value());
   CHECK_EQ(found.error().id, "qemu-too-old");

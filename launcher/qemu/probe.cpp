@@ -2,14 +2,15 @@
 #include "launcher/qemu/capabilities.h"
 #include "launcher/qemu/json_read.h"
 #include "launcher/qemu/probe_child.h"
-#include "launcher/qemu/probe_exchange.h"
 #include "launcher/qemu/resolved.h"
+#include "qmp/client.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace hv::qemu {
 namespace {
@@ -35,33 +36,36 @@ constexpr std::array<std::string_view, 6> options_of_interest = {
 // query-cpu-definitions would tell the models too, but takes as long as all
 // the rest, and riscv64 lacks it in 7.2. query-qmp-schema is as slow.
 const std::array first_round = {
-    ProbeRequest{"query-version"},
-    ProbeRequest{"query-target"},
-    ProbeRequest{"query-machines"},
-    ProbeRequest{"qom-list-types", {{"abstract", false}}},
-    ProbeRequest{"qom-list-types", {{"implements", "cpu"}, {"abstract", false}}},
-    ProbeRequest{"query-commands"},
-    ProbeRequest{"query-command-line-options"},
-    ProbeRequest{"query-accelerators"},  // 10.2 and later,
-    ProbeRequest{"query-kvm"},           // which may lose this one some day.
+    qmp::Request{"query-version"},
+    qmp::Request{"query-target"},
+    qmp::Request{"query-machines"},
+    qmp::Request{"qom-list-types", {{"abstract", false}}},
+    qmp::Request{"qom-list-types", {{"implements", "cpu"}, {"abstract", false}}},
+    qmp::Request{"query-commands"},
+    qmp::Request{"query-command-line-options"},
+    qmp::Request{"query-accelerators"},  // 10.2 and later,
+    qmp::Request{"query-kvm"},           // which may lose this one some day.
 };
+
+/// What QEMU returned, or why not.
+using Reply = qmp::Result<json::value>;
 
 /// The first round's replies by their place in it. The last two may be errors.
 struct FirstReplies {
-  const ProbeReply &version, &target, &machines, &types, &cpu_types, &commands, &options,
-      &accelerators, &kvm;
+  const Reply &version, &target, &machines, &types, &cpu_types, &commands, &options, &accelerators,
+      &kvm;
 };
 
 std::unexpected<Error> unreadable(std::string_view command) {
   return fail(Fault::missing, "qmp-garbage", "the reply to {} is not what QEMU sends", command);
 }
 
-Result<FirstReplies> check_first(const std::vector<ProbeReply>& replies) {
+Result<FirstReplies> check_first(const std::vector<Reply>& replies) {
   constexpr std::size_t required = 7;
   for (std::size_t i = 0; i < required; ++i)
     if (!replies.at(i))
-      return fail(Fault::missing, "qemu-too-old", "it refuses {}: {}", first_round.at(i).command,
-                  replies[i].error());
+      return fail(Fault::missing, "qemu-too-old", "it refuses {}: {}", first_round.at(i).name,
+                  replies[i].error().message);
   return FirstReplies{replies.at(0), replies.at(1), replies.at(2), replies.at(3), replies.at(4),
                       replies.at(5), replies.at(6), replies.at(7), replies.at(8)};
 }
@@ -135,14 +139,14 @@ Result<std::vector<std::string>> read_options(const json::value& reply) {
   return options;
 }
 
-bool built_with_kvm(const ProbeReply& accelerators, const ProbeReply& kvm) {
+bool built_with_kvm(const Reply& accelerators, const Reply& kvm) {
   if (accelerators)
     if (const auto present = texts_of(member(&*accelerators, "present")))
       return std::ranges::find(*present, "kvm") != present->end();
   return kvm && flag_in(&*kvm, "present").value_or(false);
 }
 
-Result<Capabilities> read_first(const std::vector<ProbeReply>& replies) {
+Result<Capabilities> read_first(const std::vector<Reply>& replies) {
   const auto [version, target, machines, types, cpu_types, commands, options, accelerators, kvm] =
       TRY(check_first(replies));
   Capabilities found;
@@ -163,8 +167,8 @@ Result<Capabilities> read_first(const std::vector<ProbeReply>& replies) {
 
 /// The second round asks only for what the first has listed: for a type that
 /// it lacks, QEMU looks for a module, and may die of not finding it.
-std::vector<ProbeRequest> second_round(const Capabilities& found) {
-  std::vector<ProbeRequest> requests;
+std::vector<qmp::Request> second_round(const Capabilities& found) {
+  std::vector<qmp::Request> requests;
   for (const auto device : devices)
     if (found.has_type(device))
       requests.push_back({"device-list-properties", {{"typename", device}}});
@@ -175,25 +179,54 @@ std::vector<ProbeRequest> second_round(const Capabilities& found) {
   return requests;
 }
 
-Result<std::vector<TypeProperties>> read_second(const std::vector<ProbeRequest>& requests,
-                                                const std::vector<ProbeReply>& replies) {
+Result<std::vector<TypeProperties>> read_second(const std::vector<qmp::Request>& requests,
+                                                const std::vector<Reply>& replies) {
   std::vector<TypeProperties> types;
   for (std::size_t i = 0; i < replies.size(); ++i) {
     const auto& request = requests.at(i);
     const auto* const type = request.arguments.if_contains("typename");
     if (type == nullptr || !replies[i]) continue;  // "quit", and types it will not describe.
     types.push_back({.type = std::string(type->get_string()),
-                     .properties = TRY(names_in(*replies[i], request.command))});
+                     .properties = TRY(names_in(*replies[i], request.name))});
   }
   std::ranges::sort(types, {}, &TypeProperties::type);
   return types;
 }
 
-Result<Capabilities> converse(ProbeExchange exchange) {
-  const auto first = TRY(exchange.execute_all(first_round));
+Error error_of(const qmp::Error& error) {
+  switch (error.kind) {
+    case qmp::Error::Kind::closed:
+      return {.fault = Fault::missing, .id = "qmp-closed", .message = error.message};
+    case qmp::Error::Kind::timed_out:
+      return {.fault = Fault::timed_out, .id = "qmp-timeout", .message = error.message};
+    case qmp::Error::Kind::refused:
+    case qmp::Error::Kind::malformed:
+    case qmp::Error::Kind::unsupported:
+    case qmp::Error::Kind::system: break;
+  }
+  return {.fault = Fault::missing, .id = "qmp-garbage", .message = error.message};
+}
+
+/// All requests in one write, then all replies. What the connection as a whole
+/// failed of is the first reply's error; `quit`, at the end, may have none.
+Result<std::vector<Reply>> ask_all(qmp::Client& client, std::span<const qmp::Request> requests,
+                                   Deadline deadline) {
+  auto replies = client.execute_all(requests, deadline);
+  if (!replies) return std::unexpected(error_of(replies.error()));
+  const auto& first = replies->front();
+  if (!first && first.error().kind != qmp::Error::Kind::refused)
+    return std::unexpected(error_of(first.error()));
+  return *std::move(replies);
+}
+
+Result<Capabilities> converse(UniqueFd socket, std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  auto client = qmp::Client::attach(socket.release(), {.timeout = timeout});
+  if (!client) return std::unexpected(error_of(client.error()));
+  const auto first = TRY(ask_all(*client, first_round, deadline));
   auto found = TRY(read_first(first));
   const auto requests = second_round(found);
-  const auto second = TRY(exchange.execute_all(requests));
+  const auto second = TRY(ask_all(*client, requests, deadline));
   found.properties = TRY(read_second(requests, second));
   return found;
 }
@@ -239,9 +272,8 @@ Result<Capabilities> probe(const std::string& binary, std::chrono::milliseconds 
       fmt::format("socket,id=q,fd={}", ProbeChild::socket_number),
       "-mon",
       "chardev=q,mode=control"};
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
   auto child = TRY(ProbeChild::start(argv, std::move(theirs)));
-  auto found = converse(ProbeExchange(std::move(ours), deadline));
+  auto found = converse(std::move(ours), timeout);
   if (!found) return std::unexpected(explained(std::move(found).error(), path, child));
   found->binary = path;
   found->kvm = found->kvm && kvm_opens();
