@@ -84,13 +84,15 @@ Outcome dispatch(Context& context, std::vector<std::string> words) {
   if (found == all.end()) {
     std::vector<std::string_view> names;
     for (const auto& command : all) names.push_back(command.name);
+    names.insert(names.end(), {"--user", "--json", "--help", "--version"});
     const auto near = nearest(words.front(), names);
-    return commands::failed({.fault = Fault::usage,
-                             .id = "usage",
-                             .message = fmt::format("no command '{}'", words.front()),
-                             .hint = near.empty()
-                                         ? "`hvlaunch --help` lists them"
-                                         : fmt::format("did you mean `hvlaunch {}`?", near)});
+    return commands::failed(
+        {.fault = Fault::usage,
+         .id = "usage",
+         .message = fmt::format("no {} '{}'", words.front().starts_with('-') ? "option" : "command",
+                                words.front()),
+         .hint = near.empty() ? "`hvlaunch --help` lists them"
+                              : fmt::format("did you mean `hvlaunch {}`?", near)});
   }
   words.erase(words.begin());
   const auto arguments = commands::parse(*found, words);

@@ -87,6 +87,8 @@ void warn_of_unverified_iso(const Context& context, plan::Plan& plan) {
           {"unverified-iso", fmt::format("{} has no checksum mark beside it", disk.path)});
 }
 
+}  // namespace
+
 Errors placed(Errors errors, const Loaded& loaded) {
   for (auto& error : errors)
     if (!error.origin.pointer.empty())
@@ -94,8 +96,6 @@ Errors placed(Errors errors, const Loaded& loaded) {
   profiles::sort(errors);
   return errors;
 }
-
-}  // namespace
 
 std::uint64_t hash_of(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325;

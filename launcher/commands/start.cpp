@@ -59,8 +59,9 @@ Outcome start_one(Context& context, const std::string& vm, const Arguments& argu
   for (const auto& warning : plan.warnings) warn(warning.message);
   const run::Place place{context.root, context.paths, plan.vm};
   if (auto errors = run::check_files(place, plan); !errors.empty())
-    return std::unexpected(std::move(errors));
-  TRY_OUTCOME(run::start(place, plan, options_for(context, *planned, arguments)));
+    return std::unexpected(placed(std::move(errors), planned->loaded));
+  if (auto started = run::start(place, plan, options_for(context, *planned, arguments)); !started)
+    return std::unexpected(placed({std::move(started).error()}, planned->loaded));
   report_started(context, plan, arguments);
   return {};
 }

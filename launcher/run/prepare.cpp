@@ -196,6 +196,10 @@ Errors check_files(const Place& place, const plan::Plan& plan) {
     if (error.os_error == ENOENT) {
       error.fault = Fault::missing;
       error.id = "no-file";
+      error.hint = fmt::format("put it there; a relative path is one below {}", place.paths.state);
+    } else if (error.fault == Fault::permission) {
+      error.hint = fmt::format(
+          "user {} must be able to read it, and to enter the directories above it", ::geteuid());
     }
     error.message = fmt::format("{}: {}", cause.why, error.message);
     error.origin.pointer = cause.pointer;
