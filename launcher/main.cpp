@@ -109,7 +109,12 @@ Outcome dispatch(Context& context, std::vector<std::string> words) {
   return found->run(context, *arguments);
 }
 
-int report(const Context& context, const Errors& errors) {
+int report(const Context& context, Errors errors) {
+  for (auto& error : errors)
+    if (error.id == "permission")
+      error = with_hint(std::move(error), fmt::format("user {} may not: see the owner and mode of "
+                                                      "that path and of the directories above it",
+                                                      ::geteuid()));
   if (context.json) commands::print_json(commands::errors_as_json(errors));
   for (const auto& error : errors)
     if (!context.json) fmt::print(stderr, "{}\n", describe(error));

@@ -126,8 +126,12 @@ Result<> own_directory(const Place& place) {
   for (const auto& directory : {place.paths.runtime, place.directory()}) {
     const auto status = TRY(place.root.status(directory, Links::refuse));
     if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid())
-      return fail(Fault::permission, "foreign-directory", "{} is not a directory of user {}'s own",
-                  directory, ::geteuid());
+      return std::unexpected(with_hint(
+          {.fault = Fault::permission,
+           .id = "foreign-directory",
+           .message =
+               fmt::format("{} is not a directory of user {}'s own", directory, ::geteuid())},
+          "remove it, or set XDG_RUNTIME_DIR to a directory that only you may write to"));
   }
   return {};
 }
