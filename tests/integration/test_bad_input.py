@@ -65,7 +65,7 @@ class Host(hv.Case):
 class Words(hv.Case):
     """What is typed."""
 
-    NAMES = ["../x", "x" * 65, "a\nb", ".hidden", "-", "a b", "\x1b[2J"]
+    NAMES = ["", "../x", "x" * 65, "a\nb", ".hidden", "-", "a b", "\x1b[2J"]
 
     def test_names(self):
         for name in self.NAMES:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Disks that cannot be had: in use, without room, or not what the profile says."""
+import errno
 import fcntl
 import os
 import struct
@@ -54,21 +55,6 @@ class Disks(hv.Case):
         self.hv("start", "demo")
         self.stopped_and_clean()
 
-    def test_no_room_for_the_disk(self):
-        self.need(os.geteuid() == 0, "root, for a tmpfs")
-        state = str(self.place / "s")
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "hv", state], check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", state], check=True)
-        self.profile("demo", **self.guest(), disk_gb=20)
-        self.refused("start", "demo", exit=hv.FAILED, id="no-space",
-                     words=["No space left on device", "disks/demo.qcow2"], hint="make room")
-        self.assert_nothing_left()
-        self.assertEqual(list(self.state_dir.rglob("*.qcow2*")), [])
-        subprocess.run(["mount", "-o", "remount,size=8m", state], check=True)
-        self.hv("start", "demo")
-        self.assertTrue((self.state_dir / "disks/demo.qcow2").exists())
-        self.stopped_and_clean()
-
     def mismatch(self, *words, **fields):
         self.profile("demo", **self.guest(), **{"disk_gb": 1, **fields})
         self.refused("start", "demo", exit=hv.CANNOT, id="disk-mismatch", words=words)
@@ -103,6 +89,75 @@ class Disks(hv.Case):
         self.assertIn(result.rc, (hv.FAILED, hv.CANNOT))
         self.assertIn("demo.qcow2", result.err)
         self.assert_nothing_left()
+
+
+class Full(hv.Case):
+    """File systems without room."""
+
+    def small(self, folder, size):
+        """A file system of its own for one of the test's folders."""
+        self.need(os.geteuid() == 0, "root, for a tmpfs")
+        path = self.place / folder
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "hv", path], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", path], check=True)
+        return path
+
+    def fill(self, folder):
+        """Leaves no room for as much as a byte."""
+        with open(folder / "filling", "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)):
+                    pass
+            except OSError as error:
+                self.assertEqual(error.errno, errno.ENOSPC)
+        return folder / "filling"
+
+    def refused_for_room(self, *words):
+        self.refused("start", "demo", exit=hv.FAILED, id="no-space",
+                     words=["No space left on device", *words], hint="make room")
+        self.assert_nothing_left()
+
+    def starts(self):
+        self.hv("start", "demo")
+        self.hv("kill", "demo")
+        self.assert_nothing_left()
+
+    def test_no_room_for_the_disk(self):
+        state = self.small("s", "64k")
+        self.profile("demo", **self.guest(), disk_gb=20)
+        self.refused_for_room("disks/demo.qcow2")
+        self.assertEqual(list(self.state_dir.rglob("*.qcow2*")), [])
+        subprocess.run(["mount", "-o", "remount,size=8m", state], check=True)
+        self.starts()
+        self.assertTrue((self.state_dir / "disks/demo.qcow2").exists())
+
+    def test_no_room_for_a_record(self):
+        filling = self.fill(self.small("s", "64k"))
+        self.profile("demo", **self.guest())
+        self.refused_for_room(str(self.state_dir))
+        filling.unlink()
+        self.starts()
+
+    def test_no_room_in_run(self):
+        filling = self.fill(self.small("r", "64k"))
+        self.profile("demo", **self.guest())
+        self.refused_for_room(str(self.runtime_dir))
+        filling.unlink()
+        self.starts()
+
+    def test_full_disks_keep_no_guest_alive(self):
+        folders = self.small("r", "256k"), self.small("s", "256k")
+        self.profile("demo", **self.guest())
+        for word in (["stop", "--force"], ["kill"]):
+            self.hv("start", "demo")
+            fillings = [self.fill(folder) for folder in folders]
+            self.assertEqual(self.status("demo")["state"], "running")
+            self.hv(*word, "demo")
+            self.assertEqual(self.status("demo")["state"], "stopped")
+            self.assertEqual(self.processes("qemu-system-"), {})
+            for filling in fillings:
+                filling.unlink()
+            self.assert_nothing_left()
 
 
 if __name__ == "__main__":

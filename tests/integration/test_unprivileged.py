@@ -117,7 +117,17 @@ class Refusals(hv_user.Case):
         self.assertIn(str(path), result.err)
         self.assert_nothing_left()
 
-    def test_bridge(self):
+    def test_bridge_that_is_there(self):
+        bridge = f"hv{os.getpid()}"
+        made = subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], capture_output=True)
+        self.need(made.returncode == 0, f"a bridge: {made.stderr}")
+        self.addCleanup(subprocess.run, ["ip", "link", "del", bridge], check=True)
+        self.profile("demo", **self.guest(), network={"mode": "bridge", "bridge": bridge})
+        self.refused("start", "demo", exit=hv.PERMISSION, id="permission", words=[f"tap in bridge {bridge}"],
+                     hint='"mode": "user"')
+        self.assert_nothing_left()
+
+    def test_bridge_that_is_not_there(self):
         self.profile("demo", **self.guest(), network={"mode": "bridge", "bridge": "hvnobridge"})
         result = self.hv("start", "demo", exit=None)
         self.assertIn(result.rc, (hv.CANNOT, hv.PERMISSION), result)
