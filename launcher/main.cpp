@@ -95,13 +95,15 @@ Outcome dispatch(Context& context, std::vector<std::string> words) {
   if (found == all.end()) {
     std::vector<std::string_view> names;
     for (const auto& command : all) names.push_back(command.name);
+    names.insert(names.end(), {"--user", "--json", "--help", "--version"});
     const auto near = nearest(words.front(), names);
-    return commands::failed({.fault = Fault::usage,
-                             .id = "usage",
-                             .message = fmt::format("no command '{}'", words.front()),
-                             .hint = near.empty()
-                                         ? "`hvlaunch --help` lists them"
-                                         : fmt::format("did you mean `hvlaunch {}`?", near)});
+    return commands::failed(
+        {.fault = Fault::usage,
+         .id = "usage",
+         .message = fmt::format("no {} '{}'", words.front().starts_with('-') ? "option" : "command",
+                                words.front()),
+         .hint = near.empty() ? "`hvlaunch --help` lists them"
+                              : fmt::format("did you mean `hvlaunch {}`?", near)});
   }
   words.erase(words.begin());
   const auto arguments = commands::parse(*found, words);
@@ -118,7 +120,12 @@ Outcome dispatch(Context& context, std::vector<std::string> words) {
   return found->run(context, *arguments);
 }
 
-int report(const Context& context, const Errors& errors) {
+int report(const Context& context, Errors errors) {
+  for (auto& error : errors)
+    if (error.id == "permission")
+      error = with_hint(std::move(error), fmt::format("user {} may not: see the owner and mode of "
+                                                      "that path and of the directories above it",
+                                                      ::geteuid()));
   if (context.json) commands::print_json(commands::errors_as_json(errors));
   for (const auto& error : errors)
     if (!context.json) fmt::print(stderr, "{}\n", describe(error));

@@ -9,10 +9,16 @@ namespace hv {
 
 Error errno_error(int error_number, std::string doing) {
   const bool forbidden = error_number == EPERM || error_number == EACCES;
-  return {.fault = forbidden ? Fault::permission : Fault::failed,
-          .id = forbidden ? "permission" : "system-call",
-          .message = fmt::format("{}: {}", doing, std::generic_category().message(error_number)),
-          .os_error = error_number};
+  Error error{
+      .fault = forbidden ? Fault::permission : Fault::failed,
+      .id = forbidden ? "permission" : "system-call",
+      .message = fmt::format("{}: {}", doing, std::generic_category().message(error_number)),
+      .os_error = error_number};
+  if (error_number == ENOSPC || error_number == EDQUOT) {
+    error.id = "no-space";
+    error.hint = "make room on its file system, or move it to another";
+  }
+  return error;
 }
 
 Error with_hint(Error error, std::string hint) {

@@ -71,7 +71,11 @@ Result<std::string> path_for_new(const Context& context, const std::string& name
                    .message = fmt::format("'{}' cannot be the name of a VM", printable(name))},
                   "letters, digits, '.', '_' and '-', at most 64, a letter or digit first"));
   if (const auto taken = find_profile(context, name))
-    return fail(Fault::state, "already-there", "there is a VM '{}' already: {}", name, *taken);
+    return std::unexpected(with_hint(
+        {.fault = Fault::state,
+         .id = "already-there",
+         .message = fmt::format("there is a VM '{}' already: {}", name, *taken)},
+        fmt::format("take another name, or remove that one: `hvlaunch delete {}`", name)));
   return fmt::format("{}/{}.json", context.paths.profiles.back(), name);
 }
 
@@ -124,7 +128,10 @@ std::vector<Copy> files_of_clone(const Paths& paths, const std::string& from,
 Result<> copy_file(const Root& root, const Copy& file, Journal& journal) {
   if (!root.exists(file.from)) return {};
   if (root.exists(file.to))
-    return fail(Fault::state, "already-there", "{} is there already", file.to);
+    return std::unexpected(with_hint({.fault = Fault::state,
+                                      .id = "already-there",
+                                      .message = fmt::format("{} is there already", file.to)},
+                                     "take another name, or move that file away"));
   const auto partial = file.to + ".partial";
   // The copy, too: it is of no use before its profile is there.
   TRY(journal.record({.kind = Undo::Kind::remove_file, .path = file.to}));

@@ -55,7 +55,7 @@ Outcome prepare_command(Context& context, const Arguments& arguments) {
   if (!planned) return std::unexpected(planned.error());
   const auto place = place_for(context, *planned);
   if (auto errors = run::check_files(place, planned->plan); !errors.empty())
-    return std::unexpected(std::move(errors));
+    return std::unexpected(placed(std::move(errors), planned->loaded));
   const auto lock = TRY_OUTCOME(run::claim(place));
   auto journal = TRY_OUTCOME(Journal::open(context.root, place.file("journal"), run::undo));
   TRY_OUTCOME(run::prepare(place, planned->plan, journal));

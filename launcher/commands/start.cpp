@@ -60,7 +60,8 @@ Outcome start_one(Context& context, const std::string& vm, const Arguments& argu
   const run::Place place{context.root, context.paths, plan.vm};
   if (auto errors = run::check_files(place, plan); !errors.empty())
     return std::unexpected(placed(std::move(errors), planned->loaded));
-  TRY_OUTCOME(run::start(place, plan, options_for(context, *planned, arguments)));
+  if (auto started = run::start(place, plan, options_for(context, *planned, arguments)); !started)
+    return std::unexpected(placed({std::move(started).error()}, planned->loaded));
   report_started(context, plan, arguments);
   return {};
 }

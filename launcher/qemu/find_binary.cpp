@@ -44,8 +44,11 @@ Result<std::string> checked(std::string_view name) {
   auto path = std::filesystem::absolute(name, error).string();
   if (!error && is_program(path)) return path;
   if (!error && std::filesystem::exists(path, error))
-    return fail(Fault::permission, "qemu-not-executable",
-                "'{}' is not a program that you may execute", path);
+    return std::unexpected(
+        Error{.fault = Fault::permission,
+              .id = "qemu-not-executable",
+              .message = fmt::format("'{}' is not a program that you may execute", path),
+              .hint = "give another path, or make it executable: `chmod +x`"});
   return std::unexpected(Error{.fault = Fault::missing,
                                .id = "qemu-missing",
                                .message = fmt::format("there is no '{}'", name),

@@ -16,19 +16,26 @@ std::uint64_t big_endian(std::string_view bytes) {
   return value;
 }
 
+std::unexpected<Error> mismatch(std::string message) {
+  return std::unexpected(
+      with_hint({.fault = Fault::missing, .id = "disk-mismatch", .message = std::move(message)},
+                "mend the profile, or move the image away for a new one"));
+}
+
 /// An image that does not fit what the profile says would lose data: a header
 /// read as raw is overwritten, and clusters of another base are nonsense.
 Result<> check_existing(const plan::MakeDisk& disk, const ImageHeader& header) {
   const bool expected_qcow2 = disk.format == profiles::DiskFormat::qcow2;
   if (header.qcow2 != expected_qcow2)
-    return fail(Fault::missing, "disk-mismatch", "{} is {} image, but the profile says {}",
-                disk.path, header.qcow2 ? "a qcow2" : "no qcow2", profiles::to_string(disk.format));
+    return mismatch(fmt::format("{} is {} image, but the profile says {}", disk.path,
+                                header.qcow2 ? "a qcow2" : "no qcow2",
+                                profiles::to_string(disk.format)));
   if (header.has_backing && disk.base.empty())
-    return fail(Fault::missing, "disk-mismatch",
-                "{} is an overlay, but the profile names no disk_image_path", disk.path);
+    return mismatch(
+        fmt::format("{} is an overlay, but the profile names no disk_image_path", disk.path));
   if (header.qcow2 && !header.has_backing && !disk.base.empty())
-    return fail(Fault::missing, "disk-mismatch",
-                "{} is no overlay, but the profile names the base image {}", disk.path, disk.base);
+    return mismatch(fmt::format("{} is no overlay, but the profile names the base image {}",
+                                disk.path, disk.base));
   return {};
 }
 

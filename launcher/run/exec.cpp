@@ -64,6 +64,16 @@ Result<UniqueFd> open_tap(const Place& place, const std::string& bridge) {
   return tap;
 }
 
+Result<UniqueFd> tap_for_guest(const Place& place, const std::string& bridge) {
+  auto tap = open_tap(place, bridge);
+  if (tap) return tap;
+  auto error = in_context(std::move(tap).error(), fmt::format("making a tap in bridge {}", bridge));
+  if (error.fault != Fault::permission) return std::unexpected(std::move(error));
+  return std::unexpected(with_hint(
+      std::move(error),
+      "only root may make one: start the guest as root, or set \"network\": {\"mode\": \"user\"}"));
+}
+
 Result<UniqueFd> open_handle(const Place& place, const plan::Descriptor& descriptor, int lock) {
   switch (descriptor.handle) {
     case plan::Handle::lock: {
@@ -72,7 +82,7 @@ Result<UniqueFd> open_handle(const Place& place, const plan::Descriptor& descrip
       return fd;
     }
     case plan::Handle::listener: return listen_on(place, descriptor.path);
-    case plan::Handle::tap: return open_tap(place, descriptor.path);
+    case plan::Handle::tap: return tap_for_guest(place, descriptor.path);
     case plan::Handle::vhost_net: return place.root.open_file(descriptor.path, O_RDWR);
   }
   std::unreachable();

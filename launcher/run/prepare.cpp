@@ -142,8 +142,12 @@ Result<> own_directory(const Place& place) {
   for (const auto& directory : {place.paths.runtime, place.directory()}) {
     const auto status = TRY(place.root.status(directory, Links::refuse));
     if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid())
-      return fail(Fault::permission, "foreign-directory", "{} is not a directory of user {}'s own",
-                  directory, ::geteuid());
+      return std::unexpected(with_hint(
+          {.fault = Fault::permission,
+           .id = "foreign-directory",
+           .message =
+               fmt::format("{} is not a directory of user {}'s own", directory, ::geteuid())},
+          "remove it, or set XDG_RUNTIME_DIR to a directory that only you may write to"));
   }
   return {};
 }
@@ -210,9 +214,10 @@ Errors check_files(const Place& place, const plan::Plan& plan) {
     if (error.os_error == ENOENT) {
       error.fault = Fault::missing;
       error.id = "no-file";
-      error.hint = "put it there, or correct the path in the profile";
+      error.hint = fmt::format("put it there; a relative path is one below {}", place.paths.state);
     } else if (error.fault == Fault::permission) {
-      error.hint = "who starts the guest must be able to read it";
+      error.hint = fmt::format(
+          "user {} must be able to read it, and to enter the directories above it", ::geteuid());
     }
     error.message = fmt::format("{}: {}", cause.why, error.message);
     error.origin.pointer = cause.pointer;

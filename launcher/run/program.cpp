@@ -13,6 +13,7 @@
 #include <boost/process/v2/stdio.hpp>
 
 #include <array>
+#include <system_error>
 
 namespace hv::run {
 namespace {
@@ -113,6 +114,9 @@ Result<> run_program(const std::vector<std::string>& argv, std::string_view pack
   const auto ending = ending_from(child.native_exit_code());
   if (ending.signal == 0 && ending.exit_status == 0) return {};
   const auto words = last_line(output.get());
+  for (const int full : {ENOSPC, EDQUOT})
+    if (words.ends_with(std::generic_category().message(full)))
+      return std::unexpected(errno_error(full, words.substr(0, words.rfind(": "))));
   return fail(Fault::failed, "program", "{} {}{}{}", argv.front(), describe_ending(ending),
               words.empty() ? "" : ": ", words);
 }

@@ -138,6 +138,18 @@ class Case(unittest.TestCase):
             self.fail(f"exit {result.rc}, not {exit}\n{result}")
         return result
 
+    def refused(self, *args, exit, id, words=(), hint="", **options):
+        """The command is refused for this reason, which has a cure; None: the message itself says it."""
+        result = self.hv(*args, exit=exit, **options)
+        self.assertIn(f"[{id}]", result.err)
+        for word in words:
+            self.assertIn(word, result.err)
+        _, cure, advice = result.err.partition("hint: ")
+        self.assertTrue(cure or hint is None, result)
+        self.assertIn(hint or "", advice)
+        self.assertEqual(result.out, "")
+        return result
+
     def spawn(self, *args, stdin=subprocess.DEVNULL):
         """A command in the background, ended with the test."""
         process = subprocess.Popen(self.argv(*args), env=self.env, stdin=stdin,
