@@ -98,6 +98,17 @@ void forget_code(const Root& root) {
   }
 }
 
+/// The lock of the one that watches. One that was just killed may still have it.
+Result<UniqueFd> only_watch(const Place& place) {
+  const auto path = place.file("watch.lock");
+  if (auto lock = TRY(try_lock(place.root, path))) return *std::move(lock);
+  constexpr std::chrono::milliseconds a_moment{500};
+  auto lock = lock_within(place.root, path, a_moment);
+  if (!lock && lock.error().fault == Fault::timed_out)
+    return fail(Fault::state, "already-watched", "'{}' is watched already", place.vm);
+  return lock;
+}
+
 Result<> serve(const Place& place, bool has_console, const std::function<void()>& ready,
                Cause& cause) {
   boost::asio::io_context context(1);
@@ -126,8 +137,7 @@ Result<> watch(const Place& place, const std::function<void()>& ready) {
   const auto qemu = find_holder(place.root, place.lock(), lock_number,
                                 static_cast<pid_t>(state ? state->pid : 0));
   if (!qemu) return std::unexpected(not_running(place));
-  const auto only_one = TRY(try_lock(place.root, place.file("watch.lock")));
-  if (!only_one) return fail(Fault::state, "already-watched", "'{}' is watched already", place.vm);
+  const auto only_one = TRY(only_watch(place));
   Cause cause;
   auto served = serve(place, state && state->console, ready, cause);
   // A guest that ends while we attach is one to clean up after, like any other.
