@@ -11,6 +11,7 @@
 #include <boost/json/value.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -59,6 +60,14 @@ void add_home(std::map<std::string, std::string, std::less<>>& variables) {
   if (const auto* const user = ::getpwuid(::geteuid())) variables.emplace("HOME", user->pw_dir);
 }
 
+/// This program's file; the magic link itself once that has been replaced.
+std::string own_path() {
+  std::array<char, 4096> path{};
+  const auto count = ::readlink("/proc/self/exe", path.data(), path.size());
+  const std::string_view found(path.data(), count < 0 ? 0 : static_cast<std::size_t>(count));
+  return found.empty() || found.ends_with(" (deleted)") ? "/proc/self/exe" : std::string(found);
+}
+
 Outcome dispatch(Context& context, std::vector<std::string> words) {
   const auto take_flag = [&](std::string_view flag) {
     if (words.empty() || words.front() != flag) return false;
@@ -71,7 +80,9 @@ Outcome dispatch(Context& context, std::vector<std::string> words) {
     if (take_flag("--user")) context.user = taken = true;
     if (take_flag("--json")) context.json = taken = true;
   }
-  if (words.empty() || words.front() == "--help" || words.front() == "help") {
+  if (words.size() > 1 && words.front() == "help") words = {words[1], "--help"};
+  if (words.empty() || words.front() == "--help" || words.front() == "-h" ||
+      words.front() == "help") {
     commands::print(commands::overview());
     return {};
   }
@@ -129,7 +140,7 @@ int run(const std::vector<std::string>& words) {
                   .terminal = ::isatty(STDERR_FILENO) == 1,
                   .environment = read_environment(),
                   .directory = std::filesystem::current_path(no_directory).string(),
-                  .program = "/proc/self/exe"};
+                  .program = own_path()};
   add_home(context.environment);
   const auto outcome = dispatch(context, words);
   const int status = outcome ? 0 : report(context, outcome.error());

@@ -18,7 +18,7 @@ void read_identity(Fields& fields, Profile& profile) {
                           {.text = "The VM's name: of its unit, its files, and on the command line",
                            .example = "\"web\""});
   profile.description = fields["description"].text(
-      {}, {.text = "Free text, shown by `list` and `status`", .example = "\"the shop's server\""});
+      {}, {.text = "Free text about the VM", .example = "\"the shop's server\""});
   profile.owner = fields["owner"].text(
       {}, {.text = "Who the VM belongs to; menus can filter by it", .example = "\"alice\""});
   profile.os =
@@ -265,13 +265,15 @@ LookingGlass read_looking_glass(Fields& fields) {
 
 void read_devices(Fields& fields, Profile& profile) {
   profile.network = fields["network"].object(
-      read_network, {.text = "The network card",
-                     .example = "{\"mode\": \"bridge\", \"bridge\": \"br0\", \"vhost\": true}"});
+      read_network,
+      {.text = "The network card",
+       .example = "{\"mode\": \"bridge\", \"bridge\": \"br0\", \"vhost\": true}"},
+      "mode");
   profile.console = fields["console"].word(
       console_words, ConsoleKind::serial,
       {.text = "What `hvlaunch console` attaches to", .example = "\"virtio\""});
   profile.display = fields["display"].object(
-      read_display, {.text = "The screen", .example = "{\"type\": \"none\"}"});
+      read_display, {.text = "The screen", .example = "{\"type\": \"none\"}"}, "type");
   profile.video_heads = fields["video"].object(
       [](Fields& members) {
         return members["heads"].number({.min = 1, .max = 16, .fallback = 1},

@@ -129,7 +129,7 @@ struct Profile {
 
   Sourced<Arch> arch;
   Sourced<Accelerator> accelerator;
-  Sourced<std::string> machine;  ///< Empty: the architecture's default.
+  Sourced<std::string> machine;    ///< Empty: the architecture's default.
   Sourced<std::string> cpu_model;  ///< Empty: `host` with KVM, else the best for TCG.
   Sourced<Amount> cpus;
   Topology topology;

@@ -172,7 +172,7 @@ TEST_CASE("a stop that was announced is the cause only while it is tried") {
   CHECK_EQ(announced_or(place, crash).cause, "crashed");
   announce_stop(place, "acpi", std::chrono::seconds(60));
   CHECK_EQ(announced_or(place, crash).cause, "stopped");
-  CHECK_EQ(announced_or(place, crash).detail, "hvlaunch stopped it (acpi)");
+  CHECK_EQ(announced_or(place, crash).detail, "stopped by hvlaunch (acpi)");
   announce_stop(place, "kill", std::chrono::seconds(60));
   CHECK_EQ(announced_or(place, crash).cause, "killed");
   announce_stop(place, "acpi", std::chrono::seconds(-60));

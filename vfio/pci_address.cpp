@@ -21,7 +21,8 @@ std::optional<T> hex(std::string_view digits, unsigned max) {
 
 Result<PciAddress> parse_pci_address(std::string_view text) {
   const auto refused = [&] {
-    return fail(Fault::profile, "bad-pci-address", "'{}' is not a PCI address like 0000:65:00.0", text);
+    return fail(Fault::profile, "bad-pci-address", "'{}' is not a PCI address like 0000:65:00.0",
+                text);
   };
   const auto full = text.size() == 7 ? "0000:" + std::string(text) : std::string(text);
   if (full.size() != 12 || full[4] != ':' || full[7] != ':' || full[10] != '.') return refused();

@@ -66,6 +66,10 @@ class Journal {
     bool on = false;
     explicit(false) Flag(bool value) : on(value) {}
     Flag(Flag&& other) noexcept : on(std::exchange(other.on, false)) {}
+    Flag(const Flag&) = delete;
+    Flag& operator=(const Flag&) = delete;
+    Flag& operator=(Flag&&) = delete;
+    ~Flag() = default;
     Flag& operator=(bool value) noexcept { return on = value, *this; }
   };
 

@@ -10,10 +10,11 @@
 namespace hv {
 
 struct Paths {
-  std::vector<std::string> profiles;  ///< Searched in this order; the last is where `create` writes.
-  std::string config;                 ///< Directory of config.json.
-  std::string state;                  ///< Disks, ISOs, firmware variables, records.
-  std::string runtime;                ///< One directory a running VM: lock, journal, sockets.
+  std::vector<std::string>
+      profiles;         ///< Searched in this order; the last is where `create` writes.
+  std::string config;   ///< Directory of config.json.
+  std::string state;    ///< Disks, ISOs, firmware variables, records.
+  std::string runtime;  ///< One directory a running VM: lock, journal, sockets.
   std::string cache;
   std::string firmware_config;  ///< The user's own firmware descriptors' parent; may be empty.
 

@@ -59,8 +59,14 @@ Error usage_error(const Command& command, std::string message) {
   return {.fault = Fault::usage,
           .id = "usage",
           .message = std::move(message),
-          .hint = fmt::format("hvlaunch {} {}; see `hvlaunch {} --help`", command.name,
-                              command.usage, command.name)};
+          .hint = fmt::format("`hvlaunch {} --help` explains it", command.name)};
+}
+
+/// "Start a guest." of "start a guest".
+std::string sentence_of(std::string_view summary) {
+  std::string text(summary);
+  if (text.front() >= 'a' && text.front() <= 'z') text.front() -= 'a' - 'A';
+  return text + ".";
 }
 
 po::options_description descriptions_of(const Command& command) {
@@ -167,7 +173,9 @@ Result<Arguments> parse(const Command& command, const std::vector<std::string>& 
 }
 
 std::string help_of(const Command& command) {
-  auto text = fmt::format("hvlaunch {} {}\n\n{}.\n", command.name, command.usage, command.summary);
+  auto text =
+      fmt::format("usage: hvlaunch {} [options]{}{}\n\n{}\n", command.name,
+                  command.usage.empty() ? "" : " ", command.usage, sentence_of(command.summary));
   if (!command.description.empty()) text += fmt::format("\n{}\n", command.description);
   text += "\nOptions:\n" + options_text(command.options) + options_text(globals);
   if (!command.examples.empty()) text += "\nExamples:\n";

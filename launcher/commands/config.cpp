@@ -45,8 +45,7 @@ Paths system_paths() {
           .firmware_config = ""};
 }
 
-Paths user_paths(const std::map<std::string, std::string, std::less<>>& environment,
-                 unsigned uid) {
+Paths user_paths(const std::map<std::string, std::string, std::less<>>& environment, unsigned uid) {
   const auto variable = [&](std::string_view name, const std::string& otherwise) {
     const auto found = environment.find(name);
     return found == environment.end() || !found->second.starts_with('/') ? otherwise

@@ -97,8 +97,7 @@ class Conversation {
  private:
   bool from_guest() {
     const auto count = ::read(polled_[0].fd, buffer_.data(), buffer_.size());
-    return count > 0 &&
-           write_all(STDOUT_FILENO, {buffer_.data(), static_cast<std::size_t>(count)});
+    return count > 0 && write_all(STDOUT_FILENO, {buffer_.data(), static_cast<std::size_t>(count)});
   }
 
   std::optional<End> from_user() {
@@ -138,8 +137,7 @@ Result<UniqueFd> attach(const Context& context, const run::Place& place) {
 Outcome console_command(Context& context, const Arguments& arguments) {
   const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   const auto guest = TRY_OUTCOME(attach(context, place));
-  if (context.terminal)
-    say(context, fmt::format("connected to {}; leave with Ctrl-]", place.vm));
+  if (context.terminal) say(context, fmt::format("connected to {}; leave with Ctrl-]", place.vm));
   const auto signals = ending_signals();
   ::signal(SIGPIPE, SIG_IGN);  // A guest that ends is told by write(2).
   End end = End::left;

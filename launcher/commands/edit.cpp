@@ -164,7 +164,7 @@ class Held {
   }
 
  private:
-  Held(const run::Place& place, UniqueFd lock) : place_(place), lock_(std::move(lock)) {}
+  Held(run::Place place, UniqueFd lock) : place_(std::move(place)), lock_(std::move(lock)) {}
 
   run::Place place_;
   UniqueFd lock_;
@@ -183,6 +183,27 @@ Outcome copy_files(const Context& context, const run::Place& from, const run::Pl
   if (!source) return failed(std::move(source).error());
   const auto target = TRY_OUTCOME(Held::take(to));
   return copy_all(context, from, to, put_profile);
+}
+
+std::string tpm_of(const Context& context, const run::Place& place) {
+  return fmt::format("{}/tpm/{}", context.paths.state, place.vm);
+}
+
+/// What is there of a VM besides its profile.
+std::vector<std::string> own_files(const Context& context, const run::Place& place) {
+  std::vector<std::string> own = {place.record(),
+                                  fmt::format("{}/seeds/{}.iso", context.paths.state, place.vm)};
+  for (const auto& file : files_of_clone(context.paths, place.vm, "")) own.push_back(file.from);
+  own.push_back(tpm_of(context, place));
+  std::erase_if(own, [&](const std::string& file) { return !context.root.exists(file); });
+  return own;
+}
+
+Result<> remove_own_files(const Context& context, const run::Place& place) {
+  const auto tpm = tpm_of(context, place);
+  TRY(context.root.remove_directory(tpm));
+  for (const auto& file : own_files(context, place)) TRY(context.root.remove(file));
+  return {};
 }
 
 }  // namespace
@@ -259,20 +280,11 @@ Outcome delete_command(Context& context, const Arguments& arguments) {
   if (!held && held.error().id == "already-running")
     held.error().hint = fmt::format("stop it first: `hvlaunch stop {}`", place.vm);
   if (!held) return failed(std::move(held).error());
-  std::vector<std::string> own = {place.record(),
-                                  fmt::format("{}/seeds/{}.iso", context.paths.state, place.vm)};
-  for (const auto& file : files_of_clone(context.paths, place.vm, "")) own.push_back(file.from);
   std::vector<std::string> kept;
-  for (const auto& file : own)
-    if (arguments.has("disks"))
-      TRY_OUTCOME(context.root.remove(file));
-    else if (context.root.exists(file))
-      kept.push_back(file);
-  const auto tpm = fmt::format("{}/tpm/{}", context.paths.state, place.vm);
   if (arguments.has("disks"))
-    TRY_OUTCOME(context.root.remove_directory(tpm));
-  else if (context.root.exists(tpm))
-    kept.push_back(tpm);
+    TRY_OUTCOME(remove_own_files(context, place));
+  else
+    kept = own_files(context, place);
   TRY_OUTCOME(context.root.remove(path));
   if (context.json) print_json({{"name", vm}, {"kept", json::value_from(kept)}});
   say(context,

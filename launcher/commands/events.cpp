@@ -19,9 +19,8 @@ namespace json = boost::json;
 void print_event(const Context& context, const ::qmp::Event& event) {
   const auto microseconds = event.timestamp.count();
   if (context.json) {
-    print_json(json::object{{"event", event.name},
-                            {"data", event.data},
-                            {"timestamp_us", microseconds}});
+    print_json(
+        json::object{{"event", event.name}, {"data", event.data}, {"timestamp_us", microseconds}});
   } else {
     const auto data = event.data.empty() ? "" : " " + json::serialize(event.data);
     print(fmt::format("{}  {}{}\n", local_time(microseconds / 1'000'000), printable(event.name),
@@ -52,21 +51,21 @@ Outcome events_command(Context& context, const Arguments& arguments) {
   if (!client && !run::is_locked(context.root, place.lock()))
     return failed(run::not_running(place));
   if (!client)
-    return failed({.fault = Fault::state,
-                   .id = "not-watched",
-                   .message = fmt::format("'{}' runs without `watch`, which passes events on",
-                                          place.vm),
-                   .hint = fmt::format("`hvlaunch watch {} &` attaches one", place.vm)});
+    return failed(
+        {.fault = Fault::state,
+         .id = "not-watched",
+         .message = fmt::format("'{}' runs without `watch`, which passes events on", place.vm),
+         .hint = fmt::format("`hvlaunch watch {} &` attaches one", place.vm)});
   const ::qmp::Deadline deadline(std::chrono::steady_clock::now() + limit);
   for (;;) {
     const auto event = client->next_event(deadline);
     if (!event && event.error().kind == ::qmp::Error::Kind::closed && until.empty()) return {};
     if (!event && event.error().kind == ::qmp::Error::Kind::timed_out)
-      return failed({.fault = Fault::timed_out,
-                     .id = "no-event",
-                     .message = fmt::format("no {} within {} s",
-                                            until.empty() ? "further event" : until,
-                                            limit.count())});
+      return failed(
+          {.fault = Fault::timed_out,
+           .id = "no-event",
+           .message = fmt::format("no {} within {} s", until.empty() ? "further event" : until,
+                                  limit.count())});
     if (!event) return failed(run::error_of(event.error(), "waiting for an event"));
     print_event(context, *event);
     if (event->name == until) return {};

@@ -82,7 +82,8 @@ std::string base_format(const Context& context, const profiles::Profile& profile
 /// An ISO that nobody has checked is used, but not silently.
 void warn_of_unverified_iso(const Context& context, plan::Plan& plan) {
   for (const auto& disk : plan.disks)
-    if (disk.node == "cdrom" && !context.root.exists(disk.path + ".sha256.verified"))
+    if (disk.node == "cdrom" && context.root.exists(disk.path) &&
+        !context.root.exists(disk.path + ".sha256.verified"))
       plan.warnings.push_back(
           {"unverified-iso", fmt::format("{} has no checksum mark beside it", disk.path)});
 }

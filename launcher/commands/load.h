@@ -24,9 +24,6 @@ struct Planned {
   plan::Plan plan;
 };
 
-/// The errors with the line and column of the fields that they are about, in their order.
-[[nodiscard]] Errors placed(Errors errors, const Loaded& loaded);
-
 /// The file of a VM, by name in the profile directories or given as a path.
 [[nodiscard]] Result<std::string> find_profile(const Context& context, const std::string& vm);
 
@@ -36,6 +33,9 @@ struct Planned {
 
 [[nodiscard]] std::expected<Loaded, Errors> load_profile(const Context& context,
                                                          const std::string& vm);
+
+/// The errors with the lines of the profile that their pointers mean.
+[[nodiscard]] Errors placed(Errors errors, const Loaded& loaded);
 
 /// The profile's plan on this host. Touches nothing but hvlaunch's own cache.
 [[nodiscard]] std::expected<Planned, Errors> load_plan(const Context& context,

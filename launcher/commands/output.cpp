@@ -3,8 +3,8 @@
 
 #include "launcher/base/text.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <cstdio>
 #include <ctime>
@@ -13,15 +13,21 @@ namespace hv::commands {
 
 namespace json = boost::json;
 
-void print(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(std::string_view text) {
+  (void)std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
-void print_json(const json::value& value) { print(json::serialize(value) + "\n"); }
+void print_json(const json::value& value) {
+  print(json::serialize(value) + "\n");
+}
 
 void say(const Context& context, std::string_view line) {
   if (!context.json) fmt::print(stderr, "{}\n", line);
 }
 
-void warn(std::string_view message) { fmt::print(stderr, "warning: {}\n", printable(message)); }
+void warn(std::string_view message) {
+  fmt::print(stderr, "warning: {}\n", printable(message));
+}
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;

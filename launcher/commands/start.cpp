@@ -78,7 +78,7 @@ Outcome restart_command(Context& context, const Arguments& arguments) {
   if (auto planned = load_plan(context, arguments.vm()); !planned)
     return std::unexpected(std::move(planned).error());
   if (run::is_locked(context.root, place.lock()))
-    TRY_OUTCOME(shut_down(context, place, run::Rung::agent));
+    TRY_OUTCOME(shut_down(context, place, run::Rung::agent, Report::talk));
   return start_one(context, arguments.vm(), arguments);
 }
 

@@ -142,11 +142,12 @@ std::string as_text(const Context& context, const run::Place& place, const View&
               fmt::format("#{} used {:.1f} s of host CPU (thread {})", index,
                           std::chrono::duration<double>(cpu_time).count(), thread));
   if (seen.pid != 0 && state)
-    lines.add("memory", fmt::format("{} MiB, QEMU has {} of the host", state->memory_mib,
+    lines.add("memory", fmt::format("{} MiB, of which QEMU has {} in use", state->memory_mib,
                                     size_of_kib(seen.resident_kib)));
   if (state) add_guest(context, place, *state, lines);
   if (seen.pid != 0 && state && state->watch && !seen.watched)
-    lines.add("note", fmt::format("`watch` is gone: `hvlaunch watch {}` brings back its history",
+    lines.add("note", fmt::format("`watch` is gone, and with it qmp.sock, events and the console's "
+                                  "past: `hvlaunch watch {} &` brings them back",
                                   place.vm));
   if (seen.activity == Activity::unresponsive)
     lines.add("note", "QEMU does not answer; `hvlaunch stop --force` or `hvlaunch kill` end it");
@@ -183,7 +184,13 @@ Outcome list_command(Context& context, const Arguments&) {
     const run::Place place{context.root, context.paths, name};
     const auto view = look(place, run::Detail::activity);
     const auto& state = view.seen.state;
-    list.push_back(json::object{{"name", name}, {"state", view.state()}});
+    json::object row = {{"name", name}, {"state", view.state()}};
+    if (state) {
+      row["vcpus"] = state->vcpus;
+      row["memory_mib"] = state->memory_mib;
+      row["accelerator"] = state->accelerator;
+    }
+    list.push_back(std::move(row));
     if (view.error) warn(fmt::format("{}: {}", name, view.error->message));
     rows.push_back(
         {printable(name), std::string(view.state()), state ? std::to_string(state->vcpus) : "",

@@ -24,31 +24,44 @@ std::string_view doing(run::Rung rung) {
   std::unreachable();
 }
 
+/// What did it, as people say it.
+std::string_view words_of(run::Rung rung) {
+  switch (rung) {
+    case run::Rung::agent: return "the guest agent shut it down";
+    case run::Rung::acpi: return "the guest shut down when its power button was pressed";
+    case run::Rung::quit: return "QEMU quit";
+    case run::Rung::term: return "QEMU ended by SIGTERM";
+    case run::Rung::kill: return "QEMU was killed";
+  }
+  std::unreachable();
+}
+
 /// A VM that is stopped, or whose QEMU ended while nobody watched.
 Outcome must_run(const run::Place& place) {
   const bool left_over = TRY_OUTCOME(run::recover(place));
   if (left_over)
-    return failed({.fault = Fault::state,
-                   .id = "not-running",
-                   .message = fmt::format("'{}' had ended already; what it left is cleaned up",
-                                          place.vm)});
+    return failed(
+        {.fault = Fault::state,
+         .id = "not-running",
+         .message = fmt::format("'{}' had ended already; what it left is cleaned up", place.vm)});
   return {};
 }
 
 }  // namespace
 
-Result<> shut_down(const Context& context, const run::Place& place, run::Rung first) {
+Result<> shut_down(const Context& context, const run::Place& place, run::Rung first,
+                   Report report) {
   const auto state = run::load_state(place);
   const auto ladder = state ? state->shutdown : run::Ladder{};
   const auto climbed =
       TRY(run::powerdown(place, ladder, first, [&](run::Rung rung, std::chrono::seconds time) {
-        if (context.terminal)
+        if (context.terminal && time > std::chrono::seconds(0))
           say(context, fmt::format("{}: {}, at most {} s", place.vm, doing(rung), time.count()));
       }));
-  if (context.json)
+  if (context.json && report == Report::result)
     print_json({{"name", place.vm}, {"state", "stopped"}, {"by", to_string(climbed)}});
   else
-    say(context, fmt::format("{} is stopped (by {})", place.vm, to_string(climbed)));
+    say(context, fmt::format("{} is stopped ({})", place.vm, words_of(climbed)));
   return {};
 }
 

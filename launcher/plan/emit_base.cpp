@@ -25,9 +25,9 @@ void emit_identity(const Machine& machine, CommandLine& line) {
                  .set("spawn", "deny")
                  .set("resourcecontrol", "deny"),
              {.rule = "sandbox", .why = "QEMU may not start programs or change its rights"});
-  line.add("-S", "",
-           {.rule = "paused-start",
-            .why = "no guest instruction runs before everything is in place"});
+  line.add(
+      "-S", "",
+      {.rule = "paused-start", .why = "no guest instruction runs before everything is in place"});
   line.add("-msg", Props().set("timestamp", "on"),
            {.rule = "log", .why = "QEMU's messages carry their time"});
 }
@@ -51,9 +51,8 @@ void emit_accelerator(const Machine& machine, CommandLine& line) {
 }
 
 void emit_cpus(const Machine& machine, std::string_view properties, CommandLine& line) {
-  const auto model = properties.empty()
-                         ? machine.cpu_model.value
-                         : fmt::format("{},{}", machine.cpu_model.value, properties);
+  const auto model = properties.empty() ? machine.cpu_model.value
+                                        : fmt::format("{},{}", machine.cpu_model.value, properties);
   line.add("-cpu", std::string_view(model), machine.cpu_model.cause);
 
   const auto& [count, sockets, dies, cores, threads] = machine.cpus.value;
@@ -100,13 +99,13 @@ void emit_flash(const Machine& machine, CommandLine& line) {
   const auto& [flash, cause] = *machine.flash;
   const auto add = [&](std::string_view node, const std::string& file, const std::string& format,
                        bool read_only, const Cause& why) {
-    line.add("-blockdev",
-             json::object{{"driver", format.empty() ? "raw" : format},
-                          {"node-name", node},
-                          {"read-only", read_only},
-                          {"file",
-                           {{"driver", "file"}, {"filename", file}, {"read-only", read_only}}}},
-             why);
+    line.add(
+        "-blockdev",
+        json::object{{"driver", format.empty() ? "raw" : format},
+                     {"node-name", node},
+                     {"read-only", read_only},
+                     {"file", {{"driver", "file"}, {"filename", file}, {"read-only", read_only}}}},
+        why);
   };
   add("firmware-code", flash.code, flash.code_format, true, cause);
   if (!flash.vars.empty())
@@ -144,11 +143,11 @@ void emit_monitors(const Machine& machine, CommandLine& line) {
              Props("socket").set("id", id).set("fd", fd).set("server", "on").set("wait", "off"),
              cause);
     if (machine.qemu->has_type("monitor-qmp"))
-      line.add("-object",
-               json::object{{"qom-type", "monitor-qmp"},
-                            {"id", fmt::format("{}-monitor", id)},
-                            {"chardev", id}},
-               cause);
+      line.add(
+          "-object",
+          json::object{
+              {"qom-type", "monitor-qmp"}, {"id", fmt::format("{}-monitor", id)}, {"chardev", id}},
+          cause);
     else
       line.add("-mon", Props().set("chardev", id).set("mode", "control"), cause);
   };
@@ -161,12 +160,11 @@ void emit_clock(const Machine& machine, CommandLine& line) {
   const auto& os = machine.profile.os;
   const bool windows = machine.is_windows();
   const bool x86 = machine.profile.arch.value == profiles::Arch::x86_64;
-  line.add("-rtc",
-           Props()
-               .set("base", windows ? "localtime" : "utc")
-               .set_if(windows && x86, "driftfix", "slew"),
-           cause_of(os, "clock", windows ? "Windows keeps local time in the clock"
-                                         : "the clock runs in UTC"));
+  line.add(
+      "-rtc",
+      Props().set("base", windows ? "localtime" : "utc").set_if(windows && x86, "driftfix", "slew"),
+      cause_of(os, "clock",
+               windows ? "Windows keeps local time in the clock" : "the clock runs in UTC"));
 }
 
 void emit_extra(const Machine& machine, CommandLine& line) {

@@ -27,16 +27,22 @@ void emit_channels(const Machine& machine, CommandLine& line) {
   line.add("-device", on_root_bus("virtio-serial-pci", "channels", slot::serial), bus);
   if (machine.profile.console.value == ConsoleKind::virtio)
     line.add("-device",
-             json::object{{"driver", "virtconsole"}, {"bus", "channels.0"}, {"nr", 0},
-                          {"id", "hvc0"}, {"chardev", "console"}},
+             json::object{{"driver", "virtconsole"},
+                          {"bus", "channels.0"},
+                          {"nr", 0},
+                          {"id", "hvc0"},
+                          {"chardev", "console"}},
              {.pointer = machine.profile.console.pointer, .why = "the console, hvc0 in the guest"});
 
   const Cause agent{.rule = "guest-agent",
                     .why = "a clean shutdown asks the guest agent first, if it runs"};
   add_socket("agent", machine.run_file("agent.sock"), agent, line);
   line.add("-device",
-           json::object{{"driver", "virtserialport"}, {"bus", "channels.0"}, {"nr", 1},
-                        {"id", "agent-port"}, {"chardev", "agent"},
+           json::object{{"driver", "virtserialport"},
+                        {"bus", "channels.0"},
+                        {"nr", 1},
+                        {"id", "agent-port"},
+                        {"chardev", "agent"},
                         {"name", "org.qemu.guest_agent.0"}},
            agent);
 
@@ -44,8 +50,11 @@ void emit_channels(const Machine& machine, CommandLine& line) {
   const Cause spice{.rule = "spice-agent", .why = "clipboard and screen size follow the viewer"};
   line.add("-chardev", Props("spicevmc").set("id", "spice-agent").set("name", "vdagent"), spice);
   line.add("-device",
-           json::object{{"driver", "virtserialport"}, {"bus", "channels.0"}, {"nr", 2},
-                        {"id", "spice-port"}, {"chardev", "spice-agent"},
+           json::object{{"driver", "virtserialport"},
+                        {"bus", "channels.0"},
+                        {"nr", 2},
+                        {"id", "spice-port"},
+                        {"chardev", "spice-agent"},
                         {"name", "com.redhat.spice.0"}},
            spice);
 }
@@ -69,10 +78,11 @@ void emit_sound(const Machine& machine, CommandLine& line) {
   line.add("-audiodev", json::object{{"driver", spice ? "spice" : "none"}, {"id", "audio"}}, cause);
   if (model.value == "ich9") {
     line.add("-device", on_root_bus("ich9-intel-hda", "sound", slot::sound), cause);
-    line.add("-device",
-             json::object{{"driver", "hda-duplex"}, {"id", "codec"}, {"bus", "sound.0"},
-                          {"audiodev", "audio"}},
-             cause);
+    line.add(
+        "-device",
+        json::object{
+            {"driver", "hda-duplex"}, {"id", "codec"}, {"bus", "sound.0"}, {"audiodev", "audio"}},
+        cause);
     return;
   }
   auto device =
@@ -100,7 +110,7 @@ void emit_shared_memory(const Machine& machine, CommandLine& line) {
            json::object{{"qom-type", "memory-backend-file"},
                         {"id", "looking-glass"},
                         {"share", true},
-                        {"mem-path", "/dev/shm/looking-glass-" + machine.profile.name.value},
+                        {"mem-path", machine.looking_glass_file()},
                         {"size", size_mib.value << 20U}},
            cause);
   auto device = on_root_bus("ivshmem-plain", "shared-memory", slot::shared_memory);
@@ -113,8 +123,7 @@ void emit_small_devices(const Machine& machine, CommandLine& line) {
            {.rule = "entropy", .why = "a guest without random numbers waits at boot"});
   if (machine.profile.memory_balloon.value)
     line.add("-device", on_root_bus("virtio-balloon-pci", "balloon", slot::balloon),
-             cause_of(machine.profile.memory_balloon, "balloon",
-                      "the guest can give memory back"));
+             cause_of(machine.profile.memory_balloon, "balloon", "the guest can give memory back"));
   if (machine.qemu->has_type("pvpanic-pci") && !machine.is_windows())
     line.add("-device", on_root_bus("pvpanic-pci", "panic", slot::panic),
              {.rule = "cause-of-death", .why = "the guest tells us when its kernel panics"});
@@ -163,8 +172,7 @@ void emit_devices(const Machine& machine, const DeviceChoice& choice, CommandLin
   emit_display(machine, choice, line);
   emit_disks(machine, choice, line);
   emit_network(machine, line);
-  for (unsigned port = 0; port < spare_ports; ++port)
-    (void)add_root_port(slot::spare, port, line);
+  for (unsigned port = 0; port < spare_ports; ++port) (void)add_root_port(slot::spare, port, line);
   emit_channels(machine, line);
   emit_input(machine, choice, line);
   emit_sound(machine, line);

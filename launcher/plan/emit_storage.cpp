@@ -38,13 +38,11 @@ void add_image(const Machine& machine, const Cause& cause, CommandLine& line) {
     if (machine.disk_base.empty()) {
       image["backing"] = nullptr;
     } else {
-      json::object base = {{"driver", machine.disk_base_format},
-                           {"node-name", "disk0-base"},
-                           {"read-only", true},
-                           {"file",
-                            {{"driver", "file"},
-                             {"filename", machine.disk_base},
-                             {"read-only", true}}}};
+      json::object base = {
+          {"driver", machine.disk_base_format},
+          {"node-name", "disk0-base"},
+          {"read-only", true},
+          {"file", {{"driver", "file"}, {"filename", machine.disk_base}, {"read-only", true}}}};
       if (machine.disk_base_format == "qcow2") base["backing"] = nullptr;
       image["backing"] = std::move(base);
     }
@@ -71,11 +69,10 @@ void add_main_disk(const Machine& machine, CommandLine& line) {
 void add_read_only(std::string_view node, const std::string& path, const Cause& cause,
                    CommandLine& line) {
   line.add("-blockdev",
-           json::object{
-               {"driver", "raw"},
-               {"node-name", node},
-               {"read-only", true},
-               {"file", {{"driver", "file"}, {"filename", path}, {"read-only", true}}}},
+           json::object{{"driver", "raw"},
+                        {"node-name", node},
+                        {"read-only", true},
+                        {"file", {{"driver", "file"}, {"filename", path}, {"read-only", true}}}},
            cause);
 }
 
@@ -86,10 +83,11 @@ void add_seed(const Machine& machine, CommandLine& line) {
                "cloud-init reads its settings from this disk");
   add_read_only("seed", machine.seed, cause, line);
   const auto bus = add_root_port(slot::disks, 1, line);
-  line.add("-device",
-           json::object{{"driver", "virtio-blk-pci"}, {"id", "seed-device"}, {"bus", bus},
-                        {"drive", "seed"}},
-           cause);
+  line.add(
+      "-device",
+      json::object{
+          {"driver", "virtio-blk-pci"}, {"id", "seed-device"}, {"bus", bus}, {"drive", "seed"}},
+      cause);
 }
 
 void add_cdrom(const Machine& machine, const DeviceChoice& choice, CommandLine& line) {

@@ -61,7 +61,7 @@ struct Machine {
   std::string disk_base;
   std::string disk_base_format;  ///< "raw" or "qcow2".
   std::string iso;
-  std::string seed;  ///< The cloud-init seed image; empty: none.
+  std::string seed;       ///< The cloud-init seed image; empty: none.
   std::string user_data;  ///< What it is made of; empty: the user's own seed.
   std::string meta_data;
   std::string network_config;
@@ -71,6 +71,10 @@ struct Machine {
   /// What to emit for "windows", "win11" or "Windows Server", and not for "darwin".
   [[nodiscard]] bool is_windows() const;
   [[nodiscard]] bool kvm() const { return accelerator.value == "kvm"; }
+  /// A file of its own for each guest: whoever opens it sees the screen.
+  [[nodiscard]] std::string looking_glass_file() const {
+    return "/dev/shm/looking-glass-" + profile.name.value;
+  }
   [[nodiscard]] std::string run_file(std::string_view name) const {
     return paths.run_of(profile.name.value) + "/" + std::string(name);
   }

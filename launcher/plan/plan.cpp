@@ -31,9 +31,9 @@ std::vector<Step> steps_for(const Machine& machine) {
                               .base_format = machine.disk_base_format},
                      cause_of(disk.size_gib, "disk", "the guest's disk, made at its first start")});
   if (machine.flash && !machine.flash->value.vars.empty())
-    steps.push_back({CopyFile{.from = machine.flash->value.vars_template,
-                              .to = machine.flash->value.vars},
-                     machine.flash->cause});
+    steps.push_back(
+        {CopyFile{.from = machine.flash->value.vars_template, .to = machine.flash->value.vars},
+         machine.flash->cause});
   if (!machine.user_data.empty())
     steps.push_back(
         {MakeSeed{.path = machine.seed,
@@ -44,10 +44,15 @@ std::vector<Step> steps_for(const Machine& machine) {
          {.pointer = profile.cloud_init.user_data.pointer, .why = "from the cloud-init files"}});
   if (profile.tpm.value)
     steps.push_back(
-        {StartTpm{.state_directory = fmt::format("{}/tpm/{}", machine.paths.state,
-                                                 profile.name.value),
-                  .socket = machine.run_file("tpm.sock")},
+        {StartTpm{
+             .state_directory = fmt::format("{}/tpm/{}", machine.paths.state, profile.name.value),
+             .socket = machine.run_file("tpm.sock")},
          {.pointer = profile.tpm.pointer, .why = "the TPM emulator; it ends with QEMU"}});
+  if (profile.looking_glass.enable.value)
+    steps.push_back({MakeSharedMemory{.path = machine.looking_glass_file(),
+                                      .size_mib = profile.looking_glass.size_mib.value},
+                     {.pointer = profile.looking_glass.enable.pointer,
+                      .why = "Looking Glass reads the guest's screen there"}});
   return steps;
 }
 
@@ -155,6 +160,9 @@ std::string describe(const Action& action) {
             return fmt::format("start swtpm on {} with its state in {}", tpm.socket,
                                tpm.state_directory);
           },
+          [](const MakeSharedMemory& memory) {
+            return fmt::format("make shared memory {} ({} MiB)", memory.path, memory.size_mib);
+          },
       },
       action);
 }
@@ -166,6 +174,7 @@ std::string describe_undo(const Action& action) {
           [](const CopyFile&) { return "kept, it is the guest's"; },
           [](const MakeSeed&) { return "kept; made afresh at each start"; },
           [](const StartTpm&) { return "ended"; },
+          [](const MakeSharedMemory&) { return "removed when the guest has ended"; },
       },
       action);
 }

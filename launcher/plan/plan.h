@@ -75,7 +75,13 @@ struct StartTpm {
   std::string socket;
 };
 
-using Action = std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm>;
+/// Makes a file of shared memory that a program of the host reads, too.
+struct MakeSharedMemory {
+  std::string path;
+  std::uint64_t size_mib = 0;
+};
+
+using Action = std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory>;
 
 struct Step {
   Action action;
@@ -105,8 +111,8 @@ struct Warning {
   std::string message;
 };
 
-/// The machine and CPU model that a VM got at its first start: a newer QEMU
-/// must not change a guest's hardware.
+/// The machine type that a VM got at its first start: a newer QEMU must not
+/// change a guest's hardware.
 struct Record {
   std::string machine{};
 };

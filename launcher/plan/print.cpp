@@ -3,8 +3,8 @@
 
 #include "launcher/base/text.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 
@@ -46,10 +46,10 @@ json::object argument_json(const Argument& argument) {
 }  // namespace
 
 std::string as_text(const Plan& plan) {
-  auto text = fmt::format("{}: {} guest, {} vCPU{}, {} MiB, {} by QEMU {}\n\n  {}\n", plan.vm,
-                          plan.architecture, plan.vcpus, plan.vcpus == 1 ? "" : "s",
-                          plan.memory_mib, plan.accelerator, plan.qemu_version,
-                          shell_quote(plan.binary));
+  auto text =
+      fmt::format("{}: {} guest, {} vCPU{}, {} MiB, {} by QEMU {}\n\n  {}\n", plan.vm,
+                  plan.architecture, plan.vcpus, plan.vcpus == 1 ? "" : "s", plan.memory_mib,
+                  plan.accelerator, plan.qemu_version, shell_quote(plan.binary));
   for (const auto& argument : plan.arguments)
     text += fmt::format("  {:<76}  # {}\n", as_typed(argument), argument.cause.origin());
   text += "\ndescriptors that QEMU inherits:\n";
@@ -83,8 +83,7 @@ json::value as_json(std::span<const Argument> arguments) {
 json::value as_json(const Plan& plan) {
   json::array descriptors;
   for (const auto& [number, handle, path, cause] : plan.descriptors)
-    descriptors.push_back(
-        json::object{{"number", number}, {"what", word(handle)}, {"path", path}});
+    descriptors.push_back(json::object{{"number", number}, {"what", word(handle)}, {"path", path}});
   json::array steps;
   for (const auto& [action, cause] : plan.steps) {
     auto step = cause_json(cause);

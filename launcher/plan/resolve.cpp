@@ -19,7 +19,11 @@ void refuse_what_is_not_there_yet(Resolver& in) {
   if (!profile.cpu_pinning.empty()) refuse("/cpu_pinning", "pin vCPUs to host CPUs");
   if (!profile.host_devices.empty()) refuse("/hostdevs", "pass PCI devices to a guest");
   for (const auto& [name, wanted] : profile.cpu_features)
-    if (wanted.value) refuse(wanted.pointer, fmt::format("give a guest the CPU feature '{}'", name));
+    if (wanted.value)
+      refuse(wanted.pointer, fmt::format("give a guest the CPU feature '{}'", name));
+  const auto& [quota, memory_max] = profile.limits;
+  for (const auto* const limit : {&quota, &memory_max})
+    if (limit->given()) refuse(limit->pointer, "limit what a guest may use of the host");
   for (const auto& [name, wanted] : profile.memory_options)
     if (wanted.value) refuse(wanted.pointer, fmt::format("give a guest '{}' memory", name));
 }
@@ -112,15 +116,14 @@ void resolve_network(Resolver& in, Machine& machine) {
   if (network.mode.value != profiles::NetworkMode::bridge) return;
 
   if (!network.zone.value.empty()) {
-    const auto zone =
-        std::ranges::find(in.config().zones, network.zone.value, &Config::Zone::name);
+    const auto zone = std::ranges::find(in.config().zones, network.zone.value, &Config::Zone::name);
     if (zone == in.config().zones.end())
-      return in.note({.fault = Fault::profile,
-                      .id = "unknown-zone",
-                      .message = fmt::format("no network zone '{}' in config.json",
-                                             network.zone.value),
-                      .origin = {.pointer = network.zone.pointer},
-                      .hint = "add it under network_zones, or name a bridge"});
+      return in.note(
+          {.fault = Fault::profile,
+           .id = "unknown-zone",
+           .message = fmt::format("no network zone '{}' in config.json", network.zone.value),
+           .origin = {.pointer = network.zone.pointer},
+           .hint = "add it under network_zones, or name a bridge"});
     machine.bridge = {zone->bridge,
                       {.pointer = network.zone.pointer, .why = "the zone's bridge in config.json"}};
   } else if (network.bridge.value == "AUTO_DETECT") {
@@ -152,7 +155,8 @@ void resolve_display(Resolver& in, Machine& machine) {
   machine.display = {display.kind.value, cause_of(display.kind, "default-display",
                                                   "a screen, on a socket that only you can open")};
   if (display.headless.value)
-    machine.display = {DisplayKind::none, {.pointer = display.headless.pointer, .why = "no screen"}};
+    machine.display = {DisplayKind::none,
+                       {.pointer = display.headless.pointer, .why = "no screen"}};
   if (machine.display.value != DisplayKind::spice || has_spice) return;
   if (!display.kind.given()) {
     machine.display.value = DisplayKind::vnc;

@@ -41,13 +41,14 @@ std::string_view emulated_model(profiles::Arch arch) {
 void resolve_cpu_model(Resolver& in, Machine& machine) {
   const auto& wish = in.profile().cpu_model;
   if (wish.value.empty()) {
-    machine.cpu_model = machine.kvm()
-                            ? Choice<std::string>{"host",
-                                                  {.rule = "cpu-model",
-                                                   .why = "with KVM, all that the host's CPU has"}}
-                            : Choice<std::string>{std::string(emulated_model(in.profile().arch.value)),
-                                                  {.rule = "cpu-model",
-                                                   .why = "the most capable model that TCG emulates well"}};
+    machine.cpu_model =
+        machine.kvm()
+            ? Choice<std::string>{"host",
+                                  {.rule = "cpu-model",
+                                   .why = "with KVM, all that the host's CPU has"}}
+            : Choice<std::string>{
+                  std::string(emulated_model(in.profile().arch.value)),
+                  {.rule = "cpu-model", .why = "the most capable model that TCG emulates well"}};
     return;
   }
   machine.cpu_model = {wish.value, {.pointer = wish.pointer, .why = "the profile's CPU model"}};
@@ -127,8 +128,8 @@ void resolve_machine_type(Resolver& in, Machine& machine) {
                              "versioned, and kept from the first start on, so that a QEMU "
                              "upgrade does not change the guest's hardware")};
   } else if (in.qemu().find_machine(recorded) != nullptr) {
-    machine.type = {recorded,
-                    {.rule = "machine-type", .why = "what the guest has had since its first start"}};
+    machine.type = {
+        recorded, {.rule = "machine-type", .why = "what the guest has had since its first start"}};
   } else {
     in.note({.fault = Fault::missing,
              .id = "no-machine-type",

@@ -48,8 +48,8 @@ void resolve_firmware(Resolver& in, Machine& machine) {
   if (!takes_flash(in.qemu())) {
     in.note({.fault = Fault::missing,
              .id = "no-flash",
-             .message = fmt::format("{} has no flash on its machine for UEFI firmware",
-                                    in.qemu().binary),
+             .message =
+                 fmt::format("{} has no flash on its machine for UEFI firmware", in.qemu().binary),
              .origin = {.pointer = wish.kind.pointer},
              .hint = "use a newer QEMU (8.1 or later for riscv64, 10.0 for loongarch64)"});
     return;
@@ -76,14 +76,13 @@ void resolve_firmware(Resolver& in, Machine& machine) {
     return in.note(std::move(error));
   }
   cause.why = fmt::format("{} ({})", chosen->description, chosen->file);
-  machine.flash = {
-      {.code = chosen->code,
-       .code_format = chosen->code_format,
-       .vars = chosen->vars_template.empty() ? "" : vars_of(machine),
-       .vars_template = chosen->vars_template,
-       .vars_format = chosen->vars_format,
-       .smm = chosen->has_feature("requires-smm")},
-      cause};
+  machine.flash = {{.code = chosen->code,
+                    .code_format = chosen->code_format,
+                    .vars = chosen->vars_template.empty() ? "" : vars_of(machine),
+                    .vars_template = chosen->vars_template,
+                    .vars_format = chosen->vars_format,
+                    .smm = chosen->has_feature("requires-smm")},
+                   cause};
 }
 
 }  // namespace hv::plan

@@ -21,12 +21,10 @@ void emit_x86_64(const Machine& machine, CommandLine& line) {
   emit_monitors(machine, line);
   emit_clock(machine, line);
   emit_console(machine, SerialPort::isa, line);
-  emit_devices(machine,
-               {.display = "virtio-vga",
-                .tpm = "tpm-crb",
-                .keyboard_on_usb = false,
-                .sata_built_in = true},
-               line);
+  emit_devices(
+      machine,
+      {.display = "virtio-vga", .tpm = "tpm-crb", .keyboard_on_usb = false, .sata_built_in = true},
+      line);
   emit_extra(machine, line);
 }
 

@@ -13,7 +13,7 @@ BoundedLog::BoundedLog(boost::asio::io_context& context, const Place& place)
   // Without inotify (a user has 128 by default) the log is as long as it gets.
   if (!fd || ::inotify_add_watch(fd.get(), place.file("qemu.log").c_str(), IN_MODIFY) < 0) return;
   boost::system::error_code error;
-  changes_.assign(fd.get(), error);
+  (void)changes_.assign(fd.get(), error);
   if (error) return;
   (void)fd.release();         // Asio owns it now.
   (void)shorten_log(place_);  // What was written before we watched.

@@ -91,7 +91,7 @@ LastExit announced_or(const Place& place, LastExit otherwise) {
   if (std::time(nullptr) > until) return otherwise;
   if (words[0] == "kill") return {.cause = "killed", .detail = "hvlaunch killed it"};
   return {.cause = "stopped",
-          .detail = fmt::format("hvlaunch stopped it ({})", printable(words[0]))};
+          .detail = fmt::format("stopped by hvlaunch ({})", printable(words[0]))};
 }
 
 Result<> cleanup(const Place& place, [[maybe_unused]] UniqueFd lock, LastExit last_exit) {

@@ -73,6 +73,10 @@ Result<> make_seed(const Place& place, const plan::MakeSeed& seed, Journal& jour
 }
 
 Result<> start_tpm(const Place& place, const plan::StartTpm& tpm, Journal& journal) {
+  // swtpm splits its options at commas, and has no way to quote one.
+  for (const auto* const path : {&tpm.state_directory, &tpm.socket})
+    if (path->contains(','))
+      return fail(Fault::missing, "bad-path", "swtpm takes no path with a comma: {}", *path);
   TRY(place.root.make_directories(tpm.state_directory, 0700));
   TRY(journal.record({.kind = Undo::Kind::end_helper, .path = tpm.socket}));
   return run_program(
@@ -80,6 +84,15 @@ Result<> start_tpm(const Place& place, const plan::StartTpm& tpm, Journal& journ
        fmt::format("dir={},mode=0600", tpm.state_directory), "--ctrl",
        fmt::format("type=unixio,path={},mode=0600", tpm.socket), "--terminate", "--daemon"},
       "swtpm");
+}
+
+Result<> make_shared_memory(const Root& root, const plan::MakeSharedMemory& memory,
+                            Journal& journal) {
+  TRY(journal.record({.kind = Undo::Kind::remove_file, .path = memory.path}));
+  const auto fd = TRY(root.open_file(memory.path, O_RDWR | O_CREAT, 0600, Links::refuse));
+  if (::ftruncate(fd.get(), static_cast<off_t>(memory.size_mib << 20U)) < 0)
+    return fail_errno("give {} its size", memory.path);
+  return {};
 }
 
 /// Tells a swtpm that QEMU never connected to, or left, to end.
@@ -114,6 +127,9 @@ Result<> apply(const Place& place, const plan::Action& action, Journal& journal)
           [&](const plan::CopyFile& copy) { return copy_file(place.root, copy, journal); },
           [&](const plan::MakeSeed& seed) { return make_seed(place, seed, journal); },
           [&](const plan::StartTpm& tpm) { return start_tpm(place, tpm, journal); },
+          [&](const plan::MakeSharedMemory& memory) {
+            return make_shared_memory(place.root, memory, journal);
+          },
       },
       action);
 }
@@ -136,32 +152,30 @@ Result<> own_directory(const Place& place) {
   return {};
 }
 
-/// The VM's lock; nothing if somebody holds it.
-Result<std::optional<UniqueFd>> take(const Place& place) {
+/// The VM's lock; nothing if somebody holds it. ENOENT: a cleanup has removed
+/// the directory under our hands.
+Result<std::optional<UniqueFd>> take_once(const Place& place) {
+  const bool is_there = place.root.exists(place.lock());
+  if (!is_there && find_holder(place.root, place.lock(), lock_number, 0)) return std::nullopt;
+  TRY(own_directory(place));
+  auto lock = TRY(try_lock(place.root, place.lock()));
+  if (lock) return lock;
+  // Held by the guest, by another start, or for a moment by a cleanup.
+  const auto state = load_state(place);
+  const auto pid = static_cast<pid_t>(state ? state->pid : 0);
+  if (find_holder(place.root, place.lock(), lock_number, pid)) return std::nullopt;
   constexpr std::chrono::milliseconds a_moment{300};
+  auto later = lock_within(place.root, place.lock(), a_moment);
+  if (later) return *std::move(later);
+  if (later.error().fault == Fault::timed_out) return std::nullopt;
+  return std::unexpected(std::move(later).error());
+}
+
+Result<std::optional<UniqueFd>> take(const Place& place) {
   constexpr int tries = 100;
-  Result<std::optional<UniqueFd>> lock;
-  for (int i = 0; i < tries; ++i) {
-    const bool is_there = place.root.exists(place.lock());
-    if (!is_there && find_holder(place.root, place.lock(), lock_number, 0)) return std::nullopt;
-    auto owned = own_directory(place);
-    if (owned)
-      lock = try_lock(place.root, place.lock());
-    else
-      lock = std::unexpected(std::move(owned).error());
-    if (lock && !*lock) {
-      // Held by the guest, by another start, or for a moment by a cleanup.
-      const auto state = load_state(place);
-      const auto pid = static_cast<pid_t>(state ? state->pid : 0);
-      if (find_holder(place.root, place.lock(), lock_number, pid)) return std::nullopt;
-      auto later = lock_within(place.root, place.lock(), a_moment);
-      if (later) return *std::move(later);
-      if (later.error().fault == Fault::timed_out) return std::nullopt;
-      lock = std::unexpected(std::move(later).error());
-    }
-    // ENOENT: a cleanup has removed the directory under our hands.
-    if (lock || lock.error().os_error != ENOENT) return lock;
-  }
+  auto lock = take_once(place);
+  for (int i = 1; i < tries && !lock && lock.error().os_error == ENOENT; ++i)
+    lock = take_once(place);
   return lock;
 }
 

@@ -61,6 +61,7 @@ struct ChildSetup {
 /// As execve(2) wants it.
 std::vector<const char*> pointers_to(const std::vector<std::string>& variables) {
   std::vector<const char*> pointers;
+  pointers.reserve(variables.size() + 1);
   for (const auto& variable : variables) pointers.push_back(variable.c_str());
   pointers.push_back(nullptr);
   return pointers;

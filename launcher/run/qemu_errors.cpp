@@ -41,12 +41,13 @@ constexpr std::array known = {
 /// The lines without time stamps and without QEMU's own name before each.
 std::string cleaned(std::string_view log, const plan::Plan& plan) {
   std::string text;
+  const auto own_name = plan.binary.substr(plan.binary.rfind('/') + 1) + ": ";
   constexpr std::size_t most_lines = 20;  // The last ones say why.
   const auto lines = split(log, '\n');
   const auto skipped = lines.size() > most_lines ? lines.size() - most_lines : 0;
   for (auto line : lines | std::views::drop(skipped)) {
-    if (const auto own_name = line.find(plan.binary + ": "); own_name != std::string_view::npos)
-      line.remove_prefix(own_name + plan.binary.size() + 2);
+    if (const auto at = line.find(own_name); at != std::string_view::npos)
+      line.remove_prefix(at + own_name.size());
     if (line.empty()) continue;
     if (!text.empty()) text += "\n  ";
     text += line;

@@ -11,10 +11,12 @@
 #include "qmp/multiplexer.h"
 #include "qmp/read.h"
 
+#include <sys/mman.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 
 #include <array>
+#include <charconv>
 
 namespace hv::run {
 namespace {
@@ -80,6 +82,22 @@ Result<> clean_up(const Place& place, const Holder& qemu, const Cause& cause) {
   return cleanup(place, *std::move(lock), announced_or(place, cause.last_exit(ending)));
 }
 
+/// Gives back the pages of code that only starting needed. They are the file's,
+/// never ours, so they come again by themselves if they are needed after all.
+void forget_code(const Root& root) {
+  const auto maps = root.read("/proc/self/maps").value_or("");
+  for (const auto line : split(maps, '\n')) {
+    if (!line.contains(" r-xp ") || !line.contains(" /")) continue;
+    const auto dash = line.find('-');
+    std::uintptr_t first = 0;
+    std::uintptr_t last = 0;
+    (void)std::from_chars(line.data(), line.data() + dash, first, 16);
+    (void)std::from_chars(line.data() + dash + 1, line.data() + line.size(), last, 16);
+    // Advice: what cannot be taken costs memory, nothing else.
+    (void)::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  }
+}
+
 Result<> serve(const Place& place, bool has_console, const std::function<void()>& ready,
                Cause& cause) {
   boost::asio::io_context context(1);
@@ -88,7 +106,11 @@ Result<> serve(const Place& place, bool has_console, const std::function<void()>
   if (has_console) console.emplace(TRY(ConsoleHub::start(context, place)));
   auto multiplexer = qmp::Multiplexer::start(
       context, {.upstream = place.file("watch.sock"), .listen = place.file("qmp.sock")},
-      {.ready = ready,
+      {.ready =
+           [&] {
+             ready();
+             forget_code(place.root);
+           },
        .event = [&](std::string_view name,
                     const boost::json::object& message) { cause.note(name, message); },
        .closed = [&](const qmp::Error&) { context.stop(); }});
