@@ -172,7 +172,7 @@ def main():
     try:
         start_and_stop()
         one_shots()
-        out = subprocess.run([PROGRAMS / "qmp_bench"], capture_output=True, text=True, check=True)
+        out = subprocess.run([PROGRAMS / "qmp_bench", PROGRAMS / "qmp_multiplex"], capture_output=True, text=True, check=True)
         print(out.stdout, end="")
         check_many()
     finally:
