@@ -99,12 +99,11 @@ Error start_failure(const Place& place, const plan::Plan& plan, Process& child) 
   return explain_qemu(log, ending ? describe_ending(*ending) : "ended", plan);
 }
 
-Result<> wait_until_up(const Place& place, const plan::Plan& plan, Process& child) {
-  auto answered = tune(place, FirstState::paused);
-  if (answered) return {};
-  if (child.has_ended_within(std::chrono::seconds(1)))
-    return std::unexpected(start_failure(place, plan, child));
-  return answered;
+/// The monitor of a QEMU that takes commands.
+Result<qmp::Client> wait_until_up(const Place& place, const plan::Plan& plan, Process& child) {
+  auto monitor = connect_monitor(place, patience);
+  if (monitor || !child.has_ended_within(std::chrono::seconds(1))) return monitor;
+  return std::unexpected(start_failure(place, plan, child));
 }
 
 /// Starts `watch`; it writes to the other end of what this returns when
@@ -150,10 +149,10 @@ Result<> run_stages(const Place& place, const plan::Plan& plan, const StartOptio
   UniqueFd watch_ready;
   // It comes up beside QEMU, and is there before the guest's first word.
   if (!options.watch_command.empty()) watch_ready = TRY(begin_watch(options));
-  TRY(wait_until_up(place, plan, child));
+  auto monitor = TRY(wait_until_up(place, plan, child));
   if (watch_ready) TRY(await_watch(watch_ready));
   TRY(remember_machine(place, plan.record.machine));
-  TRY(tune(place, options.first_state));
+  if (options.first_state == FirstState::running) TRY(ask(monitor, qmp::Cont{}));
   child.release();
   return {};
 }
