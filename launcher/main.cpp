@@ -68,18 +68,34 @@ std::string own_path() {
   return found.empty() || found.ends_with(" (deleted)") ? "/proc/self/exe" : std::string(found);
 }
 
-Outcome dispatch(Context& context, std::vector<std::string> words) {
-  const auto take_flag = [&](std::string_view flag) {
-    if (words.empty() || words.front() != flag) return false;
+/// Global flags may stand before the command as well.
+void take_flags(Context& context, std::vector<std::string>& words) {
+  while (!words.empty()) {
+    if (words.front() == "--user")
+      context.user = true;
+    else if (words.front() == "--json")
+      context.json = true;
+    else
+      return;
     words.erase(words.begin());
-    return true;
-  };
-  // Global flags may stand before the command as well.
-  for (bool taken = true; taken;) {
-    taken = false;
-    if (take_flag("--user")) context.user = taken = true;
-    if (take_flag("--json")) context.json = taken = true;
   }
+}
+
+Error unknown_command(const std::string& word) {
+  std::vector<std::string_view> names;
+  for (const auto& command : commands::all_commands()) names.push_back(command.name);
+  names.insert(names.end(), {"--user", "--json", "--help", "--version"});
+  const auto near = nearest(word, names);
+  return with_hint(
+      {.fault = Fault::usage,
+       .id = "usage",
+       .message = fmt::format("no {} '{}'", word.starts_with('-') ? "option" : "command", word)},
+      near.empty() ? "`hvlaunch --help` lists them"
+                   : fmt::format("did you mean `hvlaunch {}`?", near));
+}
+
+Outcome dispatch(Context& context, std::vector<std::string> words) {
+  take_flags(context, words);
   if (words.size() > 1 && words.front() == "help") words = {words[1], "--help"};
   if (words.empty() || words.front() == "--help" || words.front() == "-h" ||
       words.front() == "help") {
@@ -92,19 +108,7 @@ Outcome dispatch(Context& context, std::vector<std::string> words) {
   }
   const auto all = commands::all_commands();
   const auto found = std::ranges::find(all, words.front(), &commands::Command::name);
-  if (found == all.end()) {
-    std::vector<std::string_view> names;
-    for (const auto& command : all) names.push_back(command.name);
-    names.insert(names.end(), {"--user", "--json", "--help", "--version"});
-    const auto near = nearest(words.front(), names);
-    return commands::failed(
-        {.fault = Fault::usage,
-         .id = "usage",
-         .message = fmt::format("no {} '{}'", words.front().starts_with('-') ? "option" : "command",
-                                words.front()),
-         .hint = near.empty() ? "`hvlaunch --help` lists them"
-                              : fmt::format("did you mean `hvlaunch {}`?", near)});
-  }
+  if (found == all.end()) return commands::failed(unknown_command(words.front()));
   words.erase(words.begin());
   const auto arguments = commands::parse(*found, words);
   if (!arguments) return commands::failed(arguments.error());

@@ -18,7 +18,6 @@ enum class FieldType : std::uint8_t { text, number, flag, word, list, object, ma
 struct Doc {
   std::string_view text;     ///< What it does: a sentence or two, without the full stop.
   std::string_view example;  ///< A value, as JSON.
-  std::string_view since = "0.1";
 };
 
 struct FieldDescription {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "profiles/json.h"
 
-#include "launcher/base/text.h"
 #include "profiles/source.h"
 
 #include <boost/json.hpp>

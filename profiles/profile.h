@@ -9,7 +9,6 @@
 #include "vfio/pci_address.h"
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>

@@ -4,7 +4,6 @@
 #include <boost/json/basic_parser_impl.hpp>
 
 #include <algorithm>
-#include <cctype>
 
 namespace qmp {
 namespace {

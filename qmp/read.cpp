@@ -60,4 +60,17 @@ std::optional<std::string> string_at(const json::object& object, std::string_vie
   return string_of(member_at(object, key));
 }
 
+std::optional<std::vector<std::string>> strings_at(const json::value& value, std::string_view key) {
+  const auto* const array = array_at(value, key);
+  if (array == nullptr) return std::nullopt;
+  std::vector<std::string> texts;
+  texts.reserve(array->size());
+  for (const auto& entry : *array) {
+    const auto* const text = entry.if_string();
+    if (text == nullptr) return std::nullopt;
+    texts.emplace_back(*text);
+  }
+  return texts;
+}
+
 }  // namespace qmp

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace qmp {
 
@@ -28,5 +29,8 @@ namespace qmp {
                                                    std::string_view key);
 [[nodiscard]] std::optional<std::string> string_at(const boost::json::object& object,
                                                    std::string_view key);
+/// The strings of an array; nothing if it holds anything else.
+[[nodiscard]] std::optional<std::vector<std::string>> strings_at(const boost::json::value& value,
+                                                                 std::string_view key);
 
 }  // namespace qmp

@@ -48,7 +48,6 @@ class Stream : public std::enable_shared_from_this<Stream> {
 
  private:
   void await_input();
-  void await_room();
   void read();
   void deliver();
   [[nodiscard]] std::size_t transfer(std::string_view bytes);

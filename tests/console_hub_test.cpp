@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <array>
+#include <optional>
 
 using namespace hv::run;
 

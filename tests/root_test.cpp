@@ -24,7 +24,6 @@ TEST_CASE("paths and symlinks stay inside the root") {
     CAPTURE(path);
     CHECK_EQ(root.read(path).value(), "inside");
   }
-  CHECK_EQ(root.read_link("/absolute").value(), "/etc/name");
   const auto refused = root.open_file("/absolute", O_RDONLY, 0, hv::Links::refuse);
   REQUIRE_FALSE(refused.has_value());
   CHECK_EQ(refused.error().os_error, ELOOP);
@@ -33,7 +32,6 @@ TEST_CASE("paths and symlinks stay inside the root") {
 TEST_CASE("magic links are not followed") {
   const auto root = hv::Root::open().value();
   CHECK_FALSE(root.read("/proc/self/fd/0").has_value());
-  CHECK(root.status_behind("/proc/self/exe").has_value());
 }
 
 TEST_CASE("a read has a limit, and gives the start and the end of a file") {

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <memory>
 
 namespace hv {
@@ -150,22 +149,6 @@ Result<struct stat> Root::status(const std::string& path, Links links) const {
   struct stat status {};
   if (::fstat(fd.get(), &status) < 0) return fail_errno("stat {}", path);
   return status;
-}
-
-Result<struct stat> Root::status_behind(const std::string& magic_link) const {
-  const auto [directory, name] = TRY(parent_of(magic_link));
-  struct stat status {};
-  if (::fstatat(directory.get(), name.c_str(), &status, 0) < 0)
-    return fail_errno("stat {}", magic_link);
-  return status;
-}
-
-Result<std::string> Root::read_link(const std::string& path) const {
-  const auto [directory, name] = TRY(parent_of(path));
-  std::array<char, 4096> target;
-  const auto count = ::readlinkat(directory.get(), name.c_str(), target.data(), target.size());
-  if (count < 0) return fail_errno("read link {}", path);
-  return std::string(target.data(), static_cast<std::size_t>(count));
 }
 
 Result<> Root::make_directories(const std::string& path, mode_t mode) const {

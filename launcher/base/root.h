@@ -12,7 +12,6 @@
 
 #include <sys/stat.h>
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,12 +52,6 @@ class Root {
   /// What fstat(2) says of it.
   [[nodiscard]] Result<struct stat> status(const std::string& path,
                                            Links links = Links::follow) const;
-
-  /// The file that a magic link of /proc stands for ("/proc/1/fd/3").
-  [[nodiscard]] Result<struct stat> status_behind(const std::string& magic_link) const;
-
-  /// Where a symlink points to, as it is written there.
-  [[nodiscard]] Result<std::string> read_link(const std::string& path) const;
 
   /// openat2(2); O_CLOEXEC is always added.
   [[nodiscard]] Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode = 0,

@@ -17,7 +17,7 @@ Result<std::vector<std::string>> files_of(const Context& context, const std::str
   if (!status || !S_ISDIR(status->st_mode)) return std::vector<std::string>{path};
   std::vector<std::string> files;
   for (const auto& name : TRY(context.root.list(path)))
-    if (name.ends_with(".json")) files.push_back(path + "/" + name);
+    if (name.ends_with(".json")) files.push_back(fmt::format("{}/{}", path, name));
   return files;
 }
 

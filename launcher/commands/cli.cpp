@@ -94,6 +94,18 @@ std::string options_text(std::span<const Option> options) {
   return text;
 }
 
+Error unknown_option(const Command& command, const std::string& option) {
+  std::vector<std::string_view> names;
+  for (const auto& known : command.options) names.push_back(known.name);
+  for (const auto& known : globals) names.push_back(known.name);
+  auto word = option;
+  word.erase(0, word.find_first_not_of('-'));
+  const auto near = nearest(word, names);
+  return usage_error(command,
+                     fmt::format("no option '{}'{}", option,
+                                 near.empty() ? "" : fmt::format("; did you mean --{}?", near)));
+}
+
 }  // namespace
 
 std::span<const Option> global_options() {
@@ -158,15 +170,7 @@ Result<Arguments> parse(const Command& command, const std::vector<std::string>& 
           usage_error(command, fmt::format("'{}' is one word too many", arguments.operands[most])));
     return arguments;
   } catch (const po::unknown_option& error) {
-    std::vector<std::string_view> names;
-    for (const auto& option : command.options) names.push_back(option.name);
-    for (const auto& option : globals) names.push_back(option.name);
-    auto word = error.get_option_name();
-    word.erase(0, word.find_first_not_of('-'));
-    const auto near = nearest(word, names);
-    return std::unexpected(usage_error(
-        command, fmt::format("no option '{}'{}", error.get_option_name(),
-                             near.empty() ? "" : fmt::format("; did you mean --{}?", near))));
+    return std::unexpected(unknown_option(command, error.get_option_name()));
   } catch (const po::error& error) {
     return std::unexpected(usage_error(command, error.what()));
   }

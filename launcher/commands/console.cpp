@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "launcher/base/unix_socket.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/load.h"
 #include "launcher/commands/output.h"
@@ -9,8 +10,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <termios.h>
 
 #include <array>
@@ -50,18 +49,6 @@ UniqueFd ending_signals() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&signals, number);
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   return UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC));
-}
-
-Result<UniqueFd> connect_to(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return fail(Fault::missing, "path-too-long", "{} is too long for a socket", path);
-  path.copy(address.sun_path, path.size());
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
-    return fail_errno("connect to {}", path);
-  return fd;
 }
 
 bool write_all(int fd, std::string_view text) {
@@ -119,8 +106,8 @@ class Conversation {
 
 /// By way of `watch`, which has the console's past; else at the guest itself.
 Result<UniqueFd> attach(const Context& context, const run::Place& place) {
-  if (auto shared = connect_to(place.file("console.sock"))) return shared;
-  auto direct = connect_to(place.file("serial.sock"));
+  if (auto shared = connect_unix(place.file("console.sock"))) return shared;
+  auto direct = connect_unix(place.file("serial.sock"));
   if (direct) {
     say(context, "(`watch` is not running: what was printed before is not shown)");
     return direct;

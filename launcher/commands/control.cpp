@@ -112,9 +112,9 @@ Outcome qmp_command(Context& context, const Arguments& arguments) {
     return {};
   }
   const std::vector<std::string> words(arguments.operands.begin() + 2, arguments.operands.end());
-  auto object = TRY_OUTCOME(read_arguments(words));
+  const auto object = TRY_OUTCOME(read_arguments(words));
   auto client = TRY_OUTCOME(run::connect_monitor(place));
-  auto reply = client.execute(arguments.operands[1], std::move(object));
+  auto reply = client.execute(arguments.operands[1], object);
   if (!reply) return failed(run::error_of(reply.error(), arguments.operands[1]));
   if (context.json) {
     print_json(*reply);

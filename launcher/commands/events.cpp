@@ -8,7 +8,6 @@
 
 #include <boost/json.hpp>
 
-#include <algorithm>
 #include <charconv>
 
 namespace hv::commands {
@@ -40,25 +39,28 @@ Result<std::chrono::seconds> time_limit(const Arguments& arguments) {
   return std::chrono::seconds(seconds);
 }
 
+/// The shared socket: events would hold hvlaunch's own monitor for long.
+Result<::qmp::Client> connect_shared(const Context& context, const run::Place& place) {
+  auto client = ::qmp::Client::connect(place.file("qmp.sock"));
+  if (client) return *std::move(client);
+  if (!run::is_locked(context.root, place.lock())) return std::unexpected(run::not_running(place));
+  return std::unexpected(with_hint(
+      {.fault = Fault::state,
+       .id = "not-watched",
+       .message = fmt::format("'{}' runs without `watch`, which passes events on", place.vm)},
+      fmt::format("`hvlaunch watch {} &` attaches one", place.vm)));
+}
+
 }  // namespace
 
 Outcome events_command(Context& context, const Arguments& arguments) {
   const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   const auto limit = TRY_OUTCOME(time_limit(arguments));
   const auto until = arguments.value("until");
-  // The shared socket: events would hold hvlaunch's own monitor for long.
-  auto client = ::qmp::Client::connect(place.file("qmp.sock"));
-  if (!client && !run::is_locked(context.root, place.lock()))
-    return failed(run::not_running(place));
-  if (!client)
-    return failed(
-        {.fault = Fault::state,
-         .id = "not-watched",
-         .message = fmt::format("'{}' runs without `watch`, which passes events on", place.vm),
-         .hint = fmt::format("`hvlaunch watch {} &` attaches one", place.vm)});
+  auto client = TRY_OUTCOME(connect_shared(context, place));
   const ::qmp::Deadline deadline(std::chrono::steady_clock::now() + limit);
   for (;;) {
-    const auto event = client->next_event(deadline);
+    const auto event = client.next_event(deadline);
     if (!event && event.error().kind == ::qmp::Error::Kind::closed && until.empty()) return {};
     if (!event && event.error().kind == ::qmp::Error::Kind::timed_out)
       return failed(

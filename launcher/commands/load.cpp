@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/commands/load.h"
 
+#include "launcher/base/hash.h"
 #include "launcher/base/text.h"
 #include "launcher/commands/config.h"
 #include "launcher/plan/machine.h"
@@ -98,12 +99,6 @@ Errors placed(Errors errors, const Loaded& loaded) {
   return errors;
 }
 
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
-
 std::vector<Listed> list_profiles(const Context& context) {
   std::vector<Listed> all;
   for (const auto& directory : context.paths.profiles) {
@@ -113,7 +108,7 @@ std::vector<Listed> list_profiles(const Context& context) {
       if (!name.ends_with(".json")) continue;
       auto stem = stem_of(name);
       if (profiles::is_vm_name(stem) && std::ranges::find(all, stem, &Listed::name) == all.end())
-        all.push_back({std::move(stem), directory + "/" + name});
+        all.push_back({std::move(stem), fmt::format("{}/{}", directory, name)});
     }
   }
   std::ranges::sort(all, {}, &Listed::name);
@@ -134,6 +129,7 @@ Result<std::string> find_profile(const Context& context, const std::string& vm) 
 
   const auto known = list_profiles(context);
   std::vector<std::string_view> names;
+  names.reserve(known.size());
   for (const auto& listed : known) names.push_back(listed.name);
   const auto near = nearest(vm, names);
   return std::unexpected(with_hint(

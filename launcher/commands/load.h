@@ -8,7 +8,6 @@
 #include "launcher/qemu/capabilities.h"
 #include "launcher/run/place.h"
 #include "profiles/profile.h"
-#include "profiles/source.h"
 
 namespace hv::commands {
 
@@ -34,9 +33,6 @@ struct Planned {
 [[nodiscard]] std::expected<Loaded, Errors> load_profile(const Context& context,
                                                          const std::string& vm);
 
-/// The errors with the lines of the profile that their pointers mean.
-[[nodiscard]] Errors placed(Errors errors, const Loaded& loaded);
-
 /// The profile's plan on this host. Touches nothing but hvlaunch's own cache.
 [[nodiscard]] std::expected<Planned, Errors> load_plan(const Context& context,
                                                        const std::string& vm);
@@ -58,8 +54,5 @@ struct Listed {
   std::string path;
 };
 [[nodiscard]] std::vector<Listed> list_profiles(const Context& context);
-
-/// FNV-1a, to notice that a text has changed; no protection against intent.
-[[nodiscard]] std::uint64_t hash_of(std::string_view text);
 
 }  // namespace hv::commands

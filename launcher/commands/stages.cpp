@@ -19,7 +19,6 @@
 #include <signal.h>
 #include <boost/json/value.hpp>
 
-#include <charconv>
 #include <ctime>
 
 namespace hv::commands {

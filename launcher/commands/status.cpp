@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "launcher/base/hash.h"
 #include "launcher/base/text.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/load.h"
@@ -8,7 +9,6 @@
 
 #include <boost/json.hpp>
 
-#include <algorithm>
 #include <set>
 
 namespace hv::commands {
@@ -94,8 +94,8 @@ json::object as_json(const Context& context, const run::Place& place, const View
     for (const auto& member : state_json(place, *seen.state)) object[member.key()] = member.value();
     object["profile_edited"] = was_edited(context, *seen.state);
   }
-  if (const auto record = run::load_record(place); record && record->last_exit)
-    object["last_exit"] = last_exit_json(*record->last_exit);
+  if (const auto record = run::load_record(place))
+    if (const auto& last = record->last_exit) object["last_exit"] = last_exit_json(*last);
   return object;
 }
 
@@ -125,6 +125,15 @@ void add_guest(const Context& context, const run::Place& place, const run::Guest
   for (const auto& warning : state.warnings) lines.add("warning", warning);
 }
 
+void add_last_exit(const run::Place& place, Lines& lines) {
+  const auto record = run::load_record(place);
+  if (!record) return lines.add("note", record.error().message);
+  const auto& last = record->last_exit;
+  if (!last) return;
+  lines.add("last exit", fmt::format("{}: {}", local_time(last->at), last->detail));
+  for (const auto& line : last->log) lines.add("", line);
+}
+
 std::string as_text(const Context& context, const run::Place& place, const View& view) {
   Lines lines;
   const auto& seen = view.seen;
@@ -151,13 +160,7 @@ std::string as_text(const Context& context, const run::Place& place, const View&
                                   place.vm));
   if (seen.activity == Activity::unresponsive)
     lines.add("note", "QEMU does not answer; `hvlaunch stop --force` or `hvlaunch kill` end it");
-  const auto record = run::load_record(place);
-  if (!record) lines.add("note", record.error().message);
-  if (record && record->last_exit) {
-    const auto& last = *record->last_exit;
-    lines.add("last exit", fmt::format("{}: {}", local_time(last.at), last.detail));
-    for (const auto& line : last.log) lines.add("", line);
-  }
+  add_last_exit(place, lines);
   return head + "\n" + lines.text();
 }
 

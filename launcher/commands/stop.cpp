@@ -8,8 +8,6 @@
 
 #include <boost/json.hpp>
 
-#include <charconv>
-
 namespace hv::commands {
 namespace {
 

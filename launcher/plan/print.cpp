@@ -6,8 +6,6 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
-#include <algorithm>
-
 namespace hv::plan {
 namespace {
 

@@ -2,6 +2,8 @@
 #include "launcher/plan/machine.h"
 #include "launcher/plan/resolver.h"
 
+#include <algorithm>
+
 namespace hv::plan {
 namespace {
 

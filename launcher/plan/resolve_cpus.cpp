@@ -2,6 +2,8 @@
 #include "launcher/base/text.h"
 #include "launcher/plan/resolver.h"
 
+#include <algorithm>
+
 namespace hv::plan {
 namespace {
 
@@ -30,7 +32,7 @@ std::string newest(const Resolver& in, profiles::Arch arch) {
 /// The model that a guest gets without KVM if its profile names none.
 std::string_view emulated_model(profiles::Arch arch) {
   switch (arch) {
-    case profiles::Arch::x86_64: return "max";
+    case profiles::Arch::x86_64:
     case profiles::Arch::aarch64: return "max";  // QEMU's own default is a 32-bit Cortex-A15.
     case profiles::Arch::riscv64: return "rv64";
     case profiles::Arch::loongarch64: return "la464";
@@ -103,6 +105,15 @@ Cpus fitted(std::uint64_t count, const profiles::Topology& wish) {
   return cpus;
 }
 
+void warn_of_deprecated(Resolver& in, const Machine& machine) {
+  const auto* const chosen = in.qemu().find_machine(machine.type.value);
+  if (chosen != nullptr && chosen->deprecated)
+    in.warn("deprecated-machine",
+            fmt::format("machine type '{}' will go from QEMU soon; \"machine\": \"{}\" moves the "
+                        "guest to newer hardware",
+                        chosen->name, newest(in, in.profile().arch.value)));
+}
+
 }  // namespace
 
 void resolve_machine_type(Resolver& in, Machine& machine) {
@@ -139,12 +150,7 @@ void resolve_machine_type(Resolver& in, Machine& machine) {
              .hint = fmt::format("set \"machine\": \"{}\" to move the guest to new hardware",
                                  found->name)});
   }
-  const auto* const chosen = in.qemu().find_machine(machine.type.value);
-  if (chosen != nullptr && chosen->deprecated)
-    in.warn("deprecated-machine",
-            fmt::format("machine type '{}' will go from QEMU soon; \"machine\": \"{}\" moves the "
-                        "guest to newer hardware",
-                        chosen->name, newest(in, arch)));
+  warn_of_deprecated(in, machine);
 }
 
 void resolve_cpus(Resolver& in, Machine& machine) {

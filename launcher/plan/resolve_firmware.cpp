@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/plan/resolver.h"
 
+#include <algorithm>
+
 namespace hv::plan {
 namespace {
 
@@ -38,6 +40,18 @@ std::string vars_of(const Machine& machine) {
   return fmt::format("{}/{}_VARS.fd", machine.paths.nvram(), machine.profile.name.value);
 }
 
+/// The image that the profile names.
+Flash named_image(Resolver& in, const Machine& machine) {
+  const auto& wish = in.profile().firmware;
+  const auto& state = in.paths().state;
+  return {.code = below(state, wish.code.value),
+          .code_format = format_of(wish.code.value),
+          .vars = wish.vars_template.value.empty() ? "" : vars_of(machine),
+          .vars_template = below(state, wish.vars_template.value),
+          .vars_format = format_of(wish.vars_template.value),
+          .smm = wish.secure_boot.value && in.profile().arch.value == Arch::x86_64};
+}
+
 }  // namespace
 
 void resolve_firmware(Resolver& in, Machine& machine) {
@@ -56,13 +70,7 @@ void resolve_firmware(Resolver& in, Machine& machine) {
   }
   Cause cause = cause_of(wish.kind, "firmware-choice", "UEFI firmware by QEMU's descriptors");
   if (!wish.code.value.empty()) {
-    const auto& state = in.paths().state;
-    machine.flash = {{.code = below(state, wish.code.value),
-                      .code_format = format_of(wish.code.value),
-                      .vars = wish.vars_template.value.empty() ? "" : vars_of(machine),
-                      .vars_template = below(state, wish.vars_template.value),
-                      .vars_format = format_of(wish.vars_template.value),
-                      .smm = wish.secure_boot.value && in.profile().arch.value == Arch::x86_64},
+    machine.flash = {named_image(in, machine),
                      {.pointer = wish.code.pointer, .why = "the profile names the image"}};
     return;
   }

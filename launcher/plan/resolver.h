@@ -5,8 +5,6 @@
 
 #include "launcher/plan/machine.h"
 
-#include <algorithm>
-
 namespace hv::plan {
 
 /// The cause of a value that the profile may have given: its place there, or

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/qemu/capabilities.h"
 
-#include "launcher/qemu/json_read.h"
+#include "qmp/read.h"
+
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <array>
-#include <span>
 #include <utility>
 
 namespace hv::qemu {
@@ -44,36 +45,41 @@ json::object properties_to_json(const std::vector<TypeProperties>& types) {
   return object;
 }
 
+/// Sorts what is not sorted yet: our own files are.
+void ensure_sorted(std::vector<std::string>& texts) {
+  if (!std::ranges::is_sorted(texts)) std::ranges::sort(texts);
+}
+
 std::unexpected<Error> damaged(std::string_view what) {
   return fail(Fault::failed, "bad-capabilities", "capabilities have no readable '{}'", what);
 }
 
 Result<std::vector<MachineType>> read_machines(const json::value& document) {
-  const auto* const array = array_in(&document, "machines");
+  const auto* const array = qmp::array_at(document, "machines");
   if (array == nullptr) return damaged("machines");
   std::vector<MachineType> machines;
   machines.reserve(array->size());
   for (const auto& entry : *array) {
-    auto name = text_in(&entry, "name");
-    const auto max_cpus = number_in(&entry, "max-cpus");
+    auto name = qmp::string_at(entry, "name");
+    const auto max_cpus = qmp::uint_at(entry, "max-cpus");
     if (!name || !max_cpus) return damaged("machines");
     machines.push_back({.name = *std::move(name),
-                        .alias = text_in(&entry, "alias").value_or(""),
-                        .default_cpu = text_in(&entry, "default-cpu").value_or(""),
+                        .alias = qmp::string_at(entry, "alias").value_or(""),
+                        .default_cpu = qmp::string_at(entry, "default-cpu").value_or(""),
                         .max_cpus = *max_cpus,
-                        .deprecated = flag_in(&entry, "deprecated").value_or(false)});
+                        .deprecated = qmp::bool_at(entry, "deprecated").value_or(false)});
   }
   return machines;
 }
 
 Result<std::vector<TypeProperties>> read_properties(const json::value& document) {
-  const auto* const found = member(&document, "properties");
+  const auto* const found = qmp::member_at(document, "properties");
   const auto* const object = found != nullptr ? found->if_object() : nullptr;
   if (object == nullptr) return damaged("properties");
   std::vector<TypeProperties> types;
   types.reserve(object->size());
   for (const auto& entry : *object) {
-    auto properties = texts_of(&entry.value());
+    auto properties = qmp::strings_at(*found, entry.key());
     if (!properties) return damaged("properties");
     ensure_sorted(*properties);
     types.push_back({.type = std::string(entry.key()), .properties = *std::move(properties)});
@@ -145,18 +151,18 @@ Result<Capabilities> capabilities_from_json(std::string_view text) {
   for (const auto& [key, target] :
        {std::pair("binary", &Capabilities::binary), std::pair("version", &Capabilities::version),
         std::pair("target", &Capabilities::target)}) {
-    auto value = text_in(&document, key);
+    auto value = qmp::string_at(document, key);
     if (!value) return damaged(key);
     read.*target = *std::move(value);
   }
-  const auto kvm = flag_in(&document, "kvm");
+  const auto kvm = qmp::bool_at(document, "kvm");
   if (!kvm) return damaged("kvm");
   read.kvm = *kvm;
   for (const auto& [key, target] :
        {std::pair("types", &Capabilities::types), std::pair("commands", &Capabilities::commands),
         std::pair("options", &Capabilities::options),
         std::pair("cpu-models", &Capabilities::cpu_models)}) {
-    auto values = texts_of(member(&document, key));
+    auto values = qmp::strings_at(document, key);
     if (!values) return damaged(key);
     ensure_sorted(*values);
     read.*target = *std::move(values);

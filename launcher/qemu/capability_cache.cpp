@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "launcher/base/hash.h"
 #include "launcher/qemu/capabilities.h"
 #include "launcher/qemu/resolved.h"
 
@@ -71,13 +72,6 @@ Result<json::object> key_of(const Root& root, const std::string& path) {
   return key;
 }
 
-/// FNV-1a, to tell files of two binaries with one name apart.
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
-
 /// The text of an entry that only we or root can have written.
 Result<std::string> read_trusted(const Root& root, const std::string& file) {
   const auto fd = TRY(root.open_file(file, O_RDONLY | O_NONBLOCK, 0, Links::refuse));
@@ -124,6 +118,7 @@ Result<Capabilities> capabilities_of(const Root& root, const std::string& binary
   // Read before the probe: a binary replaced meanwhile is then probed once more.
   const auto key = TRY(key_of(root, path));
   const auto head = head_of(key);
+  // The hash tells files of two binaries with one name apart.
   const auto file = fmt::format("{}/{}-{:016x}.json", cache_directory,
                                 path.substr(path.find_last_of('/') + 1), hash_of(path));
   if (auto cached = load(root, file, head)) return cached;

@@ -2,13 +2,16 @@
 #include "launcher/qemu/firmware.h"
 
 #include "launcher/base/text.h"
-#include "launcher/qemu/json_read.h"
+#include "qmp/read.h"
+
+#include <boost/json.hpp>
 
 #include <fcntl.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <ranges>
 
 namespace hv::qemu {
@@ -25,12 +28,12 @@ std::unexpected<Error> broken(std::string_view file, std::string_view why) {
 
 Result<std::vector<FirmwareTarget>> read_targets(const std::string& file,
                                                  const json::value& document) {
-  const auto* const array = array_in(&document, "targets");
+  const auto* const array = qmp::array_at(document, "targets");
   if (array == nullptr) return broken(file, "no 'targets'");
   std::vector<FirmwareTarget> targets;
   for (const auto& entry : *array) {
-    auto architecture = text_in(&entry, "architecture");
-    auto machines = texts_of(member(&entry, "machines"));
+    auto architecture = qmp::string_at(entry, "architecture");
+    auto machines = qmp::strings_at(entry, "machines");
     if (!architecture || !machines)
       return broken(file, "a target without 'architecture' and 'machines'");
     targets.push_back({.architecture = *std::move(architecture), .machines = *std::move(machines)});
@@ -38,28 +41,37 @@ Result<std::vector<FirmwareTarget>> read_targets(const std::string& file,
   return targets;
 }
 
+struct Image {
+  std::string file;
+  std::string format;
+};
+
+std::optional<Image> image_of(const json::value* value) {
+  auto file = value != nullptr ? qmp::string_at(*value, "filename") : std::nullopt;
+  if (!file) return std::nullopt;
+  return Image{*std::move(file), qmp::string_at(*value, "format").value_or("raw")};
+}
+
 /// Fills in which images there are, and how QEMU is to map them.
 Result<> read_mapping(const json::value& document, FirmwareDescriptor& descriptor) {
-  const auto* const mapping = member(&document, "mapping");
-  const auto device = text_in(mapping, "device");
+  const auto* const mapping = qmp::member_at(document, "mapping");
+  const auto device = mapping != nullptr ? qmp::string_at(*mapping, "device") : std::nullopt;
   if (!device) return broken(descriptor.file, "no 'mapping' with a 'device'");
   descriptor.flash = *device == "flash";
-  const auto* const executable = descriptor.flash ? member(mapping, "executable") : mapping;
-  auto code = text_in(executable, "filename");
+  auto code = image_of(descriptor.flash ? qmp::member_at(*mapping, "executable") : mapping);
   if (!code) return broken(descriptor.file, "no 'filename' of an executable");
-  descriptor.code = *std::move(code);
-  descriptor.code_format = text_in(executable, "format").value_or("raw");
+  descriptor.code = std::move(code->file);
+  descriptor.code_format = std::move(code->format);
   if (!descriptor.flash) return {};
 
-  const auto mode = text_in(mapping, "mode").value_or("split");
+  const auto mode = qmp::string_at(*mapping, "mode").value_or("split");
   if (mode == "stateless") return {};
   if (mode != "split")
     return broken(descriptor.file, fmt::format("flash mode '{}' is not supported", mode));
-  const auto* const variables = member(mapping, "nvram-template");
-  auto vars = text_in(variables, "filename");
+  auto vars = image_of(qmp::member_at(*mapping, "nvram-template"));
   if (!vars) return broken(descriptor.file, "no 'nvram-template' with a 'filename'");
-  descriptor.vars_template = *std::move(vars);
-  descriptor.vars_format = text_in(variables, "format").value_or("raw");
+  descriptor.vars_template = std::move(vars->file);
+  descriptor.vars_format = std::move(vars->format);
   return {};
 }
 
@@ -67,16 +79,15 @@ Result<FirmwareDescriptor> parse_descriptor(const std::string& file, std::string
   json::error_code error;
   const json::value document = json::parse(text, error);
   if (error) return broken(file, fmt::format("not JSON ({})", error.message()));
-  const auto interfaces = texts_of(member(&document, "interface-types"));
+  const auto interfaces = qmp::strings_at(document, "interface-types");
   if (!interfaces) return broken(file, "no 'interface-types'");
 
   FirmwareDescriptor descriptor;
   descriptor.file = file;
-  descriptor.description = text_in(&document, "description").value_or("");
+  descriptor.description = qmp::string_at(document, "description").value_or("");
   descriptor.uefi = std::ranges::find(*interfaces, "uefi") != interfaces->end();
   descriptor.targets = TRY(read_targets(file, document));
-  descriptor.features =
-      texts_of(member(&document, "features")).value_or(std::vector<std::string>{});
+  descriptor.features = qmp::strings_at(document, "features").value_or(std::vector<std::string>{});
   TRY(read_mapping(document, descriptor));
   return descriptor;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/qemu/capabilities.h"
-#include "launcher/qemu/json_read.h"
 #include "launcher/qemu/probe_child.h"
 #include "launcher/qemu/resolved.h"
 #include "qmp/client.h"
+#include "qmp/read.h"
+
+#include <boost/json.hpp>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -78,7 +80,7 @@ Result<std::vector<std::string>> names_in(const json::value& reply, std::string_
   std::vector<std::string> names;
   names.reserve(array->size());
   for (const auto& entry : *array) {
-    auto name = text_in(&entry, key);
+    auto name = qmp::string_at(entry, key);
     if (!name) return unreadable(command);
     names.push_back(*std::move(name));
   }
@@ -95,13 +97,14 @@ std::string model_of(std::string_view type) {
 }
 
 Result<std::string> read_version(const json::value& reply) {
-  const auto* const numbers = member(&reply, "qemu");
-  const auto major = number_in(numbers, "major");
-  const auto minor = number_in(numbers, "minor");
-  const auto micro = number_in(numbers, "micro");
+  const auto* const numbers = qmp::member_at(reply, "qemu");
+  if (numbers == nullptr) return unreadable("query-version");
+  const auto major = qmp::uint_at(*numbers, "major");
+  const auto minor = qmp::uint_at(*numbers, "minor");
+  const auto micro = qmp::uint_at(*numbers, "micro");
   if (!major || !minor || !micro) return unreadable("query-version");
   auto version = fmt::format("{}.{}.{}", *major, *minor, *micro);
-  if (const auto package = text_in(&reply, "package"); package && !package->empty())
+  if (const auto package = qmp::string_at(reply, "package"); package && !package->empty())
     version += fmt::format(" ({})", *package);
   return version;
 }
@@ -111,13 +114,14 @@ Result<std::vector<MachineType>> read_machines(const json::value& reply) {
   if (array == nullptr) return unreadable("query-machines");
   std::vector<MachineType> machines;
   for (const auto& entry : *array) {
-    auto name = text_in(&entry, "name");
+    auto name = qmp::string_at(entry, "name");
     if (!name) return unreadable("query-machines");
-    machines.push_back({.name = *std::move(name),
-                        .alias = text_in(&entry, "alias").value_or(""),
-                        .default_cpu = model_of(text_in(&entry, "default-cpu-type").value_or("")),
-                        .max_cpus = number_in(&entry, "cpu-max").value_or(0),
-                        .deprecated = flag_in(&entry, "deprecated").value_or(false)});
+    machines.push_back(
+        {.name = *std::move(name),
+         .alias = qmp::string_at(entry, "alias").value_or(""),
+         .default_cpu = model_of(qmp::string_at(entry, "default-cpu-type").value_or("")),
+         .max_cpus = qmp::uint_at(entry, "cpu-max").value_or(0),
+         .deprecated = qmp::bool_at(entry, "deprecated").value_or(false)});
   }
   std::ranges::sort(machines, {}, &MachineType::name);
   return machines;
@@ -128,8 +132,8 @@ Result<std::vector<std::string>> read_options(const json::value& reply) {
   auto options = TRY(names_in(reply, command, "option"));
   std::erase(options, "");  // A nameless group of 7.2.
   for (const auto& entry : reply.get_array()) {
-    const auto option = text_in(&entry, "option").value_or("");
-    const auto* const parameters = member(&entry, "parameters");
+    const auto option = qmp::string_at(entry, "option").value_or("");
+    const auto* const parameters = qmp::member_at(entry, "parameters");
     if (std::ranges::find(options_of_interest, option) == options_of_interest.end()) continue;
     if (parameters == nullptr) return unreadable(command);
     for (const auto& parameter : TRY(names_in(*parameters, command)))
@@ -141,9 +145,9 @@ Result<std::vector<std::string>> read_options(const json::value& reply) {
 
 bool built_with_kvm(const Reply& accelerators, const Reply& kvm) {
   if (accelerators)
-    if (const auto present = texts_of(member(&*accelerators, "present")))
+    if (const auto present = qmp::strings_at(*accelerators, "present"))
       return std::ranges::find(*present, "kvm") != present->end();
-  return kvm && flag_in(&*kvm, "present").value_or(false);
+  return kvm && qmp::bool_at(*kvm, "present").value_or(false);
 }
 
 Result<Capabilities> read_first(const std::vector<Reply>& replies) {
@@ -151,7 +155,7 @@ Result<Capabilities> read_first(const std::vector<Reply>& replies) {
       TRY(check_first(replies));
   Capabilities found;
   found.version = TRY(read_version(*version));
-  const auto architecture = text_in(&*target, "arch");
+  const auto architecture = qmp::string_at(*target, "arch");
   if (!architecture) return unreadable("query-target");
   found.target = *architecture;
   found.machines = TRY(read_machines(*machines));

@@ -92,13 +92,14 @@ std::string how_it_ended(const siginfo_t& info) {
                      name != nullptr ? name : "unknown");
 }
 
-}  // namespace
-
+/// What poll(2) takes: rounded up, so that it never returns before the deadline.
 int milliseconds_until(Deadline deadline) {
   const auto left =
       std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
   return static_cast<int>(std::max<std::chrono::milliseconds::rep>(left.count(), 0));
 }
+
+}  // namespace
 
 Result<ProbeChild> ProbeChild::start(const std::vector<std::string>& argv, UniqueFd socket) {
   UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));

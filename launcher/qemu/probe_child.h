@@ -15,9 +15,6 @@ namespace hv::qemu {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-/// What poll(2) takes: rounded up, so that it never returns before the deadline.
-[[nodiscard]] int milliseconds_until(Deadline deadline);
-
 class ProbeChild {
  public:
   /// The number under which the child finds the socket it was given.

@@ -23,6 +23,7 @@ std::vector<std::string> tail_of_log(const Place& place) {
   if (lines.size() > kept_lines)
     lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(kept_lines));
   std::vector<std::string> tail;
+  tail.reserve(lines.size());
   for (const auto line : lines) tail.push_back(printable(line));
   return tail;
 }
@@ -111,11 +112,11 @@ Result<bool> recover(const Place& place) {
   if (!place.root.exists(place.directory()) || is_locked(place.root, place.lock()) ||
       runs_without_lock(place))
     return false;
-  auto lock = try_lock(place.root, place.lock());
-  if (!lock && lock.error().os_error == ENOENT) return false;  // Another cleanup was quicker.
-  if (!lock) return std::unexpected(std::move(lock).error());
-  if (!*lock) return false;
-  TRY(cleanup(place, **std::move(lock), announced_or(place, unseen())));
+  auto tried = try_lock(place.root, place.lock());
+  if (!tried && tried.error().os_error == ENOENT) return false;  // Another cleanup was quicker.
+  auto lock = TRY(std::move(tried));
+  if (!lock) return false;
+  TRY(cleanup(place, *std::move(lock), announced_or(place, unseen())));
   return true;
 }
 

@@ -119,9 +119,9 @@ class ConsoleHub::Impl : public std::enable_shared_from_this<Impl> {
       return failed(error, "connect to the guest's console");
     TRY(place_.root.remove(place_.file("console.sock")));
     const auto mask = ::umask(0177);
-    acceptor_.open(Protocol(), error);
-    if (!error) acceptor_.bind(place_.file("console.sock"), error);
-    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    (void)acceptor_.open(Protocol(), error);
+    if (!error) (void)acceptor_.bind(place_.file("console.sock"), error);
+    if (!error) (void)acceptor_.listen(asio::socket_base::max_listen_connections, error);
     ::umask(mask);
     if (error) return failed(error, "listen on " + place_.file("console.sock"));
     read_guest();
@@ -131,10 +131,10 @@ class ConsoleHub::Impl : public std::enable_shared_from_this<Impl> {
 
   void stop() {
     error_code ignored;  // Closing has nothing left to save.
-    guest_.close(ignored);
-    acceptor_.close(ignored);
+    (void)guest_.close(ignored);
+    (void)acceptor_.close(ignored);
     breather_.cancel();
-    for (const auto& viewer : viewers_) viewer->socket.close(ignored);
+    for (const auto& viewer : viewers_) (void)viewer->socket.close(ignored);
   }
 
  private:
@@ -147,7 +147,7 @@ class ConsoleHub::Impl : public std::enable_shared_from_this<Impl> {
       std::erase_if(self->viewers_, [&](const std::shared_ptr<Viewer>& viewer) {
         if (viewer->outbox.send(text, viewer)) return false;
         error_code ignored;
-        viewer->socket.close(ignored);
+        (void)viewer->socket.close(ignored);
         return true;
       });
       self->read_guest();

@@ -3,8 +3,6 @@
 
 #include "launcher/run/program.h"
 
-#include <array>
-
 namespace hv::run {
 namespace {
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/run/exec.h"
 
+#include "launcher/base/unix_socket.h"
+
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/if.h>
@@ -11,7 +13,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <array>
 
@@ -19,16 +20,7 @@ namespace hv::run {
 namespace {
 
 Result<UniqueFd> listen_on(const Place& place, const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return std::unexpected(
-        with_hint({.fault = Fault::missing,
-                   .id = "path-too-long",
-                   .message = fmt::format("{} is too long for a socket: at most {} bytes", path,
-                                          sizeof address.sun_path - 1)},
-                  "use a shorter name, or a shorter XDG_RUNTIME_DIR"));
-  path.copy(address.sun_path, path.size());
+  const auto address = TRY(unix_address(path));
   TRY(place.root.remove(path));
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
@@ -138,6 +130,7 @@ Error become_qemu(const Place& place, const plan::Plan& plan, int lock) {
 
   auto arguments = argv_of(plan);
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (auto& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   std::string locale = "LC_ALL=C";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/run/powerdown.h"
 
+#include "launcher/base/unix_socket.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/monitor.h"
@@ -9,7 +10,6 @@
 
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -56,15 +56,8 @@ bool agent_listens(qmp::Client& client, qmp::Deadline deadline) {
 }
 
 Result<> tell_agent(const Place& place) {
-  const auto path = place.file("agent.sock");
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  constexpr timeval patience{.tv_sec = 1, .tv_usec = 0};  // Others may wait there already.
-  if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
-      ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
-    return fail_errno("connect to the guest agent");
+  constexpr seconds patience{1};  // Others may wait there already.
+  const auto fd = TRY(connect_unix(place.file("agent.sock"), patience));
   // guest-shutdown answers nothing if it succeeds (QEMU, qga/qapi-schema.json).
   constexpr std::string_view request = "{\"execute\":\"guest-shutdown\"}\n";
   if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)

@@ -2,6 +2,7 @@
 #include "launcher/run/prepare.h"
 
 #include "launcher/base/overloaded.h"
+#include "launcher/base/unix_socket.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/disk_image.h"
 #include "launcher/run/lock.h"
@@ -10,7 +11,6 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <array>
 
@@ -97,25 +97,20 @@ Result<> make_shared_memory(const Root& root, const plan::MakeSharedMemory& memo
 
 /// Tells a swtpm that QEMU never connected to, or left, to end.
 Result<> end_helper(const std::string& path) {
-  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  constexpr timeval patience{.tv_sec = 2, .tv_usec = 0};  // For one that hangs.
-  if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
-      ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0)
-    return fail_errno("make a socket");
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return {};  // Then it never listened there.
-  path.copy(address.sun_path, path.size());
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
-    if (errno == ENOENT || errno == ECONNREFUSED) return {};  // It has ended.
-    return fail_errno("connect to {}", path);
+  constexpr std::chrono::seconds patience{2};  // For one that hangs.
+  const auto fd = connect_unix(path, patience);
+  if (!fd) {
+    const auto& error = fd.error();
+    if (error.id == "path-too-long") return {};  // Then it never listened there.
+    if (error.os_error == ENOENT || error.os_error == ECONNREFUSED) return {};  // It has ended.
+    return std::unexpected(error);
   }
   constexpr std::array<unsigned char, 4> shut_down = {0, 0, 0, 3};  // CMD_SHUTDOWN of swtpm.
-  if (::send(fd.get(), shut_down.data(), shut_down.size(), MSG_NOSIGNAL) < 0)
+  if (::send(fd->get(), shut_down.data(), shut_down.size(), MSG_NOSIGNAL) < 0)
     return fail_errno("write to {}", path);
   std::array<unsigned char, 4> reply{};
   // It may end before it answers.
-  if (::recv(fd.get(), reply.data(), reply.size(), 0) < 0 && errno == EAGAIN)
+  if (::recv(fd->get(), reply.data(), reply.size(), 0) < 0 && errno == EAGAIN)
     return fail(Fault::timed_out, "helper-hangs", "the helper at {} does not answer", path);
   return {};
 }

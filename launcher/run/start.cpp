@@ -4,7 +4,6 @@
 #include "launcher/base/text.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/exec.h"
-#include "launcher/run/lock.h"
 #include "launcher/run/monitor.h"
 #include "launcher/run/prepare.h"
 #include "launcher/run/process.h"
@@ -107,8 +106,9 @@ Result<qmp::Client> wait_until_up(const Place& place, const plan::Plan& plan, Pr
 }
 
 /// Starts `watch`; it writes to the other end of what this returns when
-/// clients can connect to it.
+/// clients can connect to it. Nothing if the guest is to run without one.
 Result<UniqueFd> begin_watch(const StartOptions& options) {
+  if (options.watch_command.empty()) return UniqueFd();
   auto ready = TRY(make_pipe());
   TRY(leave_behind(options.watch_command, std::move(ready.write), options.environment),
       "starting `hvlaunch watch`");
@@ -116,6 +116,7 @@ Result<UniqueFd> begin_watch(const StartOptions& options) {
 }
 
 Result<> await_watch(const UniqueFd& ready) {
+  if (!ready) return {};
   pollfd said{.fd = ready.get(), .events = POLLIN, .revents = 0};
   constexpr int patience_ms = 30'000;
   int result = 0;
@@ -146,15 +147,26 @@ Result<> run_stages(const Place& place, const plan::Plan& plan, const StartOptio
   state.pid = child.pid();
   state.started_at = std::time(nullptr);
   TRY(save_state(place, state));
-  UniqueFd watch_ready;
   // It comes up beside QEMU, and is there before the guest's first word.
-  if (!options.watch_command.empty()) watch_ready = TRY(begin_watch(options));
+  const auto watch_ready = TRY(begin_watch(options));
   auto monitor = TRY(wait_until_up(place, plan, child));
-  if (watch_ready) TRY(await_watch(watch_ready));
+  TRY(await_watch(watch_ready));
   TRY(remember_machine(place, plan.record.machine));
   if (options.first_state == FirstState::running) TRY(ask(monitor, qmp::Cont{}));
   child.release();
   return {};
+}
+
+/// All of them, or what they did is undone.
+Result<> run_or_undo(const Place& place, const plan::Plan& plan, const StartOptions& options,
+                     const UniqueFd& lock) {
+  auto journal = TRY(Journal::open(place.root, place.file("journal"), undo));
+  auto started = run_stages(place, plan, options, lock, journal);
+  if (started)
+    journal.keep();
+  else
+    (void)journal.rollback();
+  return started;
 }
 
 }  // namespace
@@ -165,17 +177,11 @@ Result<> tune(const Place& place, FirstState first_state) {
   return {};
 }
 
-Result<> start(const Place& place, const plan::Plan& plan, StartOptions options) {
+Result<> start(const Place& place, const plan::Plan& plan, const StartOptions& options) {
   auto lock = TRY(claim(place));
-  auto journal = Journal::open(place.root, place.file("journal"), undo);
-  auto started = journal ? run_stages(place, plan, options, lock, *journal)
-                         : Result<>(std::unexpected(std::move(journal).error()));
-  if (started) {
-    journal->keep();
-    return {};
-  }
+  auto started = run_or_undo(place, plan, options, lock);
+  if (started) return started;
   // As if it had never been started: not even a cause of death.
-  if (journal) (void)journal->rollback();
   (void)place.root.remove(place.file("state.json"));
   (void)cleanup(place, std::move(lock), {});
   return started;

@@ -29,7 +29,8 @@ inline constexpr std::string_view watch_is_up = "up";
 
 /// Returns when the guest runs, or says why it does not and leaves nothing
 /// behind.
-[[nodiscard]] Result<> start(const Place& place, const plan::Plan& plan, StartOptions options);
+[[nodiscard]] Result<> start(const Place& place, const plan::Plan& plan,
+                             const StartOptions& options);
 
 /// Stage `tune`: waits until QEMU takes commands, and makes the guest run.
 [[nodiscard]] Result<> tune(const Place& place, FirstState first_state);

@@ -15,6 +15,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -93,8 +94,10 @@ void forget_code(const Root& root) {
     std::uintptr_t last = 0;
     (void)std::from_chars(line.data(), line.data() + dash, first, 16);
     (void)std::from_chars(line.data() + dash + 1, line.data() + line.size(), last, 16);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel tells addresses as text.
+    auto* const code = reinterpret_cast<void*>(first);
     // Advice: what cannot be taken costs memory, nothing else.
-    (void)::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+    (void)::madvise(code, last - first, MADV_DONTNEED);
   }
 }
 
