@@ -106,6 +106,12 @@ std::string display_of(const Machine& machine) {
 
 }  // namespace
 
+/// As Linux's drivers name the first port of each board.
+static std::string tty_of(const profiles::Profile& profile) {
+  if (profile.console.value == profiles::ConsoleKind::virtio) return "hvc0";
+  return profile.arch.value == profiles::Arch::aarch64 ? "ttyAMA0" : "ttyS0";
+}
+
 Plan make_plan(const Machine& machine) {
   CommandLine line;
   emit_for(machine.profile.arch.value)(machine, line);
@@ -126,6 +132,7 @@ Plan make_plan(const Machine& machine) {
           .nics = nics_of(machine),
           .display = display_of(machine),
           .console = profile.console.value != profiles::ConsoleKind::none,
+          .tty = tty_of(profile),
           .watch = profile.watch.value,
           .shutdown = profile.shutdown,
           .record = {.machine = machine.type.value},

@@ -134,6 +134,7 @@ struct Plan {
   std::vector<NicSummary> nics;
   std::string display;  ///< URI of the display; empty: none.
   bool console = false;
+  std::string tty;  ///< What a Linux guest calls its console: "ttyS0".
   bool watch = true;
   profiles::Shutdown shutdown;
   Record record;

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/run/powerdown.h"
 
-#include "launcher/base/unix_socket.h"
+#include "launcher/run/agent.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/monitor.h"
 #include "launcher/run/process.h"
-#include "qmp/read.h"
 
 #include <signal.h>
-#include <sys/socket.h>
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -42,27 +40,6 @@ seconds time_for(const Ladder& ladder, Rung rung) {
     case Rung::kill: return seconds(10);  // For the kernel to take the process apart.
   }
   std::unreachable();
-}
-
-/// Whether the guest has opened the agent's port: only then somebody listens.
-bool agent_listens(qmp::Client& client, qmp::Deadline deadline) {
-  const auto reply = client.execute("query-chardev", {}, deadline);
-  const auto* const chardevs = reply ? reply->if_array() : nullptr;
-  if (chardevs == nullptr) return false;
-  return std::ranges::any_of(*chardevs, [](const boost::json::value& chardev) {
-    return qmp::string_at(chardev, "label") == "agent" &&
-           qmp::bool_at(chardev, "frontend-open") == true;
-  });
-}
-
-Result<> tell_agent(const Place& place) {
-  constexpr seconds patience{1};  // Others may wait there already.
-  const auto fd = TRY(connect_unix(place.file("agent.sock"), patience));
-  // guest-shutdown answers nothing if it succeeds (QEMU, qga/qapi-schema.json).
-  constexpr std::string_view request = "{\"execute\":\"guest-shutdown\"}\n";
-  if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
-    return fail_errno("write to the guest agent");
-  return {};
 }
 
 /// One guest that is being ended.
@@ -98,7 +75,7 @@ class Climb {
 
   bool ask_agent() {
     auto client = connect_monitor(place_, patience_);
-    if (!client || !agent_listens(*client, answer_by_) || !tell_agent(place_)) return has_ended();
+    if (!client || !agent_listens(*client, answer_by_) || !tell_agent(place_, "guest-shutdown")) return has_ended();
     return ends_in_time();
   }
 

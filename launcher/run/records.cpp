@@ -17,7 +17,7 @@ BOOST_DESCRIBE_STRUCT(Ladder, (), (agent, acpi, quit, term))
 BOOST_DESCRIBE_STRUCT(GuestState, (),
                       (vm, pid, started_at, profile, profile_hash, binary, qemu_version,
                        architecture, accelerator, machine, vcpus, memory_mib, uuid, display,
-                       console, watch, disks, nics, shutdown, warnings))
+                       console, tty, watch, disks, nics, shutdown, warnings))
 BOOST_DESCRIBE_STRUCT(LastExit, (), (cause, detail, at, log))
 
 namespace {
@@ -74,6 +74,7 @@ GuestState state_of(const plan::Plan& plan) {
   state.uuid = plan.uuid;
   state.display = plan.display;
   state.console = plan.console;
+  state.tty = plan.tty;
   state.watch = plan.watch;
   state.disks = plan.disks;
   state.nics = plan.nics;

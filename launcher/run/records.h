@@ -40,6 +40,7 @@ struct GuestState {
   std::string uuid;
   std::string display;
   bool console = false;
+  std::string tty;
   bool watch = false;
   std::vector<plan::DiskSummary> disks;
   std::vector<plan::NicSummary> nics;

@@ -76,6 +76,17 @@ class Console(hv.Case):
             console.send("echo $((1 + 1))-sizes\n")
             console.expect("2-sizes", timeout=30)
 
+    def test_guest_with_an_agent_follows_the_size(self):
+        self.hv("stop", "demo", "--force")
+        self.profile("demo", **self.guest(words="hv.agent"))
+        self.hv("start", "demo")
+        with self.console("demo", rows=33, columns=101) as console:
+            console.expect(hv.READY)
+            console.resize(50, 120)
+            console.expect("agent size 50 120", timeout=30)
+            console.send("stty size; echo $((1 + 1))-sizes\n")
+            console.expect("50 120", "2-sizes", timeout=30)
+
     def test_not_a_terminal(self):
         with self.console("demo") as console:
             console.expect(hv.READY)

@@ -34,6 +34,15 @@ class Stop(hv.Case):
     def test_works_without_a_watch(self):
         self.seen_by_the_guest("x86_64", watch=False)
 
+    def test_agent_is_asked_first(self):
+        self.profile("demo", **self.guest(words="hv.agent hv.ignore-powerbutton"))
+        self.hv("start", "demo")
+        with self.console("demo") as console:
+            console.expect(hv.READY)
+            self.assertEqual(self.hv("stop", "demo", "--json").json["by"], "agent")
+            console.expect("agent shutting down")
+        self.assert_nothing_left()
+
     def test_guest_that_ignores_the_button(self):
         ladder = {"agent_seconds": 0, "acpi_seconds": 3, "quit_seconds": 5, "term_seconds": 5}
         self.running(words="hv.ignore-powerbutton", shutdown=ladder)
