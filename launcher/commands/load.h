@@ -23,6 +23,9 @@ struct Planned {
   plan::Plan plan;
 };
 
+/// The errors with the line and column of the fields that they are about, in their order.
+[[nodiscard]] Errors placed(Errors errors, const Loaded& loaded);
+
 /// The file of a VM, by name in the profile directories or given as a path.
 [[nodiscard]] Result<std::string> find_profile(const Context& context, const std::string& vm);
 
