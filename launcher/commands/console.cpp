@@ -90,8 +90,8 @@ class Conversation {
   /// Takes one signal; what follows from a change of size is done here.
   bool is_resize() {
     signalfd_siginfo info{};
-    const bool resized = ::read(polled_[2].fd, &info, sizeof info) == sizeof info &&
-                         info.ssi_signo == SIGWINCH;
+    const bool resized =
+        ::read(polled_[2].fd, &info, sizeof info) == sizeof info && info.ssi_signo == SIGWINCH;
     if (resized) on_resize_();
     return resized;
   }

@@ -5,8 +5,8 @@
 #include "launcher/run/monitor.h"
 #include "qmp/read.h"
 
-#include <boost/json.hpp>
 #include <sys/socket.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 

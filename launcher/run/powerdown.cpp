@@ -75,7 +75,8 @@ class Climb {
 
   bool ask_agent() {
     auto client = connect_monitor(place_, patience_);
-    if (!client || !agent_listens(*client, answer_by_) || !tell_agent(place_, "guest-shutdown")) return has_ended();
+    if (!client || !agent_listens(*client, answer_by_) || !tell_agent(place_, "guest-shutdown"))
+      return has_ended();
     return ends_in_time();
   }
 
