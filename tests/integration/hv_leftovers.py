@@ -26,12 +26,20 @@ def _refers(pid, place):
         if not command:
             return None  # a zombie or a thread of the kernel
         texts = [command, (root / "environ").read_bytes(), os.readlink(root / "cwd").encode()]
-        texts += [os.readlink(fd).encode() for fd in (root / "fd").iterdir()]
+        texts += [_target(fd) for fd in (root / "fd").iterdir()]
     except OSError:
         return None  # gone in the meantime, or another user's
     if not any(place.encode() in text for text in texts):
         return None
     return command.replace(b"\0", b" ").decode(errors="replace").strip()
+
+
+def _target(fd):
+    """What a descriptor refers to; nothing if it was closed while we looked."""
+    try:
+        return os.readlink(fd).encode()
+    except FileNotFoundError:
+        return b""
 
 
 def wait_gone(place, timeout):
