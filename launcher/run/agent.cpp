@@ -9,6 +9,7 @@
 #include <boost/json.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace hv::run {
 
@@ -23,16 +24,17 @@ bool agent_listens(qmp::Client& client, qmp::Deadline deadline) {
          });
 }
 
-Result<> tell_agent(const Place& place, std::string_view name, const json::object& arguments) {
+Result<UniqueFd> tell_agent(const Place& place, std::string_view name,
+                            const json::object& arguments) {
   // Others may wait there already.
-  const auto fd = TRY(connect_unix(place.file("agent.sock"), std::chrono::seconds(1)),
-                      "connecting to the guest agent");
+  auto fd = TRY(connect_unix(place.file("agent.sock"), std::chrono::seconds(1)),
+                "connecting to the guest agent");
   json::object request = {{"execute", name}};
   if (!arguments.empty()) request["arguments"] = arguments;
   const auto line = json::serialize(request) + "\n";
   if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0)
     return fail_errno("write to the guest agent");
-  return {};
+  return fd;
 }
 
 Result<> tell_console_size(const Place& place, std::string_view tty, unsigned rows,
@@ -42,7 +44,12 @@ Result<> tell_console_size(const Place& place, std::string_view tty, unsigned ro
   if (!agent_listens(monitor, patience)) return {};
   json::array arguments = {"-F",   fmt::format("/dev/{}", tty), "rows", std::to_string(rows),
                            "cols", std::to_string(columns)};
-  return tell_agent(place, "guest-exec", {{"path", "stty"}, {"arg", std::move(arguments)}});
+  const auto agent =
+      TRY(tell_agent(place, "guest-exec", {{"path", "stty"}, {"arg", std::move(arguments)}}));
+  std::array<char, 256> answer{};  // That there is one will do: the request has arrived.
+  if (::recv(agent.get(), answer.data(), answer.size(), 0) < 0)
+    return fail_errno("read from the guest agent");
+  return {};
 }
 
 }  // namespace hv::run

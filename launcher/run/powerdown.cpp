@@ -75,8 +75,9 @@ class Climb {
 
   bool ask_agent() {
     auto client = connect_monitor(place_, patience_);
-    if (!client || !agent_listens(*client, answer_by_) || !tell_agent(place_, "guest-shutdown"))
-      return has_ended();
+    if (!client || !agent_listens(*client, answer_by_)) return has_ended();
+    const auto agent = tell_agent(place_, "guest-shutdown");
+    if (!agent) return has_ended();
     return ends_in_time();
   }
 

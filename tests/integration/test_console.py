@@ -81,7 +81,7 @@ class Console(hv.Case):
         self.profile("demo", **self.guest(words="hv.agent"))
         self.hv("start", "demo")
         with self.console("demo", rows=33, columns=101) as console:
-            console.expect(hv.READY)
+            console.expect("agent listening", timeout=120)
             console.resize(50, 120)
             console.expect("agent size 50 120", timeout=30)
             console.send("stty size; echo $((1 + 1))-sizes\n")

@@ -38,7 +38,7 @@ class Stop(hv.Case):
         self.profile("demo", **self.guest(words="hv.agent hv.ignore-powerbutton"))
         self.hv("start", "demo")
         with self.console("demo") as console:
-            console.expect(hv.READY)
+            console.expect("agent listening", timeout=120)
             self.assertEqual(self.hv("stop", "demo", "--json").json["by"], "agent")
             console.expect("agent shutting down")
         self.assert_nothing_left()
