@@ -30,6 +30,7 @@ error_code last_error() {
 /// (Its own process_environment is declared in 1.81, but not to be linked.)
 struct ChildSetup {
   const std::vector<const char*>& environment;
+  pid_t parent = ::getpid();  ///< Made before the fork.
   int output = -1;
   int ready = -1;
   bool left_behind = false;
@@ -48,6 +49,8 @@ struct ChildSetup {
     // hvlaunch wanted.
     if (left_behind && (::setsid() < 0 || ::chdir("/") < 0)) return last_error();
     if (!left_behind && ::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return last_error();
+    // It may have died before that: then no signal comes any more.
+    if (!left_behind && ::getppid() != parent) return {ESRCH, boost::system::system_category()};
     if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return last_error();
     if (output >= 0 && (::dup2(output, 1) < 0 || ::dup2(output, 2) < 0)) return last_error();
     if (ready >= 0) {
