@@ -136,7 +136,9 @@ constexpr Command commands[] = {
      Operands::vm,
      vm,
      {},
-     "What the console printed before is shown first. Any number of consoles may be attached.",
+     "What the console printed before is shown first. Any number of consoles may be attached.\n"
+     "A serial line carries no window size: the guest takes it if its guest agent runs; else\n"
+     "`resize` in the guest asks the terminal.",
      console_examples,
      console_command},
     {"events", Group::guests, "print a guest's QMP events as they come", Operands::vm, vm, wait, "",
