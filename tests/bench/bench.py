@@ -150,9 +150,10 @@ def one_shots():
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     kib = next(int(row.split()[1]) for row in rollup.splitlines() if row.startswith("Pss:"))
     line("memory of `watch` (Pss)", f"{kib / 1024:.2f} MiB", "<= 3 MiB")
-    ending = os.pidfd_open(int(pid))
     timed("stop", "--force", "bench")
-    select.select([ending], [], [], 5)  # `stop` does not wait for it.
+    # Those of the guests before wait a while for a lock that the next start had.
+    while pid := watch_pid():
+        select.select([os.pidfd_open(int(pid))], [], [], 10)
     write_profile(watch=False)
     timed("start", "--paused", "bench")
     line("hvlaunch processes of a guest without `watch`", str(0 if watch_pid() is None else 1), "0")
