@@ -35,8 +35,9 @@ TEST_CASE("what is recorded is undone in reverse, once") {
     for (const auto* const path : {"/one", "/two", "/three"})
       REQUIRE(journal.record(removal(path)).has_value());
     REQUIRE(journal.record({.kind = Undo::Kind::end_helper, .path = "/tpm\t1"}).has_value());
-    CHECK_EQ(tree.read("/journal"),
-             "remove-file\t/one\nremove-file\t/two\nremove-file\t/three\nend-helper\t/tpm\t1\n");
+    CHECK_EQ(
+        tree.read("/journal"),
+        "boot\t\nremove-file\t/one\nremove-file\t/two\nremove-file\t/three\nend-helper\t/tpm\t1\n");
     CHECK_FALSE(fs::exists(tree.path("/undone")));
     const auto moved = std::move(journal);
   }
@@ -94,7 +95,7 @@ TEST_CASE("a crash at any byte of a line undoes what was whole before it") {
     const auto entries = hv::parse_journal(whole.substr(0, length));
     REQUIRE(entries.has_value());
     const std::size_t expected = length == whole.size() ? 2 : length >= 17 ? 1 : 0;
-    REQUIRE_EQ(entries->size(), expected);
+    REQUIRE_EQ(entries->entries.size(), expected);
 
     // And the next entry does not run into the torn one.
     tree.write("/journal", whole.substr(0, length));
@@ -102,9 +103,49 @@ TEST_CASE("a crash at any byte of a line undoes what was whole before it") {
     REQUIRE(journal.record(removal("/next")).has_value());
     const auto after = hv::parse_journal(tree.read("/journal"));
     REQUIRE(after.has_value());
-    REQUIRE_EQ(after->size(), expected + 1);
-    CHECK_EQ(after->back(), removal("/next"));
+    REQUIRE_EQ(after->entries.size(), expected + 1);
+    CHECK_EQ(after->entries.back(), removal("/next"));
     journal.keep();
+  }
+}
+
+TEST_CASE("a value is recorded as it is, an empty one too") {
+  const TempTree tree;
+  const auto root = tree.root();
+  const Undo full{.kind = Undo::Kind::write_value, .path = "/sys/a\tb", .value = "512 0"};
+  const Undo empty{.kind = Undo::Kind::write_value, .path = "/sys/c", .value = ""};
+  {
+    auto journal = Journal::open(root, "/journal", note).value();
+    REQUIRE(journal.record(full).has_value());
+    REQUIRE(journal.record(empty).has_value());
+    const Undo forged{.kind = Undo::Kind::write_value, .path = "/sys/a", .value = "1\t/etc/shadow"};
+    CHECK_EQ(journal.record(forged).error().id, "bad-path");
+    journal.keep();
+  }
+  const auto text = hv::parse_journal(tree.read("/journal"));
+  REQUIRE(text.has_value());
+  CHECK_EQ(text->entries, std::vector{full, empty});
+}
+
+TEST_CASE("what an earlier boot changed in the kernel is not undone in this one, files are") {
+  const TempTree tree;
+  const auto root = tree.root();
+  tree.write("/proc/sys/kernel/random/boot_id", "first\n");
+  {
+    auto journal = Journal::open(root, "/journal", note).value();
+    REQUIRE(journal.record(removal("/file")).has_value());
+    REQUIRE(journal.record({.kind = Undo::Kind::write_value, .path = "/sys/pool", .value = "0"})
+                .has_value());
+    journal.keep();
+  }
+  SUBCASE("the same boot") {
+    CHECK(Journal::open(root, "/journal", note).value().rollback().empty());
+    CHECK_EQ(tree.read("/undone"), "/sys/pool\n/file\n");
+  }
+  SUBCASE("another boot") {
+    tree.write("/proc/sys/kernel/random/boot_id", "second\n");
+    CHECK(Journal::open(root, "/journal", note).value().rollback().empty());
+    CHECK_EQ(tree.read("/undone"), "/file\n");
   }
 }
 
@@ -112,7 +153,7 @@ TEST_CASE("a damaged line is an error, undoes nothing and is kept") {
   const TempTree tree;
   const auto root = tree.root();
   for (const auto* const line : {"remove-file\t/one\nrm -rf\t/\n", "\n", "remove-file /one\n",
-                                 "\x1b[2J\t/x\n", "remove-file\n"}) {
+                                 "\x1b[2J\t/x\n", "remove-file\n", "write-value\t/sys/x\n"}) {
     CAPTURE(line);
     tree.write("/journal", line);
     auto journal = Journal::open(root, "/journal", note).value();
@@ -131,7 +172,7 @@ TEST_CASE("a path with a line end cannot forge an entry, nor a symlink be the jo
   const auto root = tree.root();
   auto journal = Journal::open(root, "/journal", note).value();
   CHECK_EQ(journal.record(removal("/a\nremove-file\t/etc")).error().id, "bad-path");
-  CHECK_EQ(tree.read("/journal"), "");
+  CHECK_EQ(tree.read("/journal"), "boot\t\n");
   fs::create_symlink("/victim", tree.path("/planted"));
   CHECK_FALSE(Journal::open(root, "/planted", note).has_value());
 }

@@ -14,23 +14,62 @@ namespace {
 struct Word {
   Undo::Kind kind;
   std::string_view word;
+  bool has_value;
+  bool ends_with_boot;  ///< The kernel forgets the change when the host goes down.
 };
-constexpr std::array words = {Word{Undo::Kind::remove_file, "remove-file"},
-                              Word{Undo::Kind::end_helper, "end-helper"}};
+constexpr std::array words = {Word{Undo::Kind::remove_file, "remove-file", false, false},
+                              Word{Undo::Kind::end_helper, "end-helper", false, true},
+                              Word{Undo::Kind::write_value, "write-value", true, true}};
 
-Result<Undo> parse_line(std::string_view line) {
-  const auto tab = line.find('\t');
-  const auto* const found = std::ranges::find(words, line.substr(0, tab), &Word::word);
-  if (tab == std::string_view::npos || found == words.end())
+constexpr std::string_view boot_word = "boot";
+
+/// "word\tpath" or "word\tvalue\tpath".
+Result<> parse_line(std::string_view line, JournalText& text) {
+  const auto refused = [&] {
     return fail(Fault::failed, "damaged-journal", "'{}' is no journal entry", printable(line));
-  return Undo{.kind = found->kind, .path = std::string(line.substr(tab + 1))};
+  };
+  auto tab = line.find('\t');
+  const auto word = line.substr(0, tab);
+  if (tab == std::string_view::npos) return refused();
+  line.remove_prefix(tab + 1);
+  if (word == boot_word) {
+    text.boot = line;
+    return {};
+  }
+  const auto* const found = std::ranges::find(words, word, &Word::word);
+  if (found == words.end()) return refused();
+  Undo undo{.kind = found->kind, .path = {}};
+  if (found->has_value) {
+    if ((tab = line.find('\t')) == std::string_view::npos) return refused();
+    undo.value = line.substr(0, tab);
+    line.remove_prefix(tab + 1);
+  }
+  undo.path = line;
+  text.entries.push_back(std::move(undo));
+  return {};
 }
 
-Result<> write_line(int fd, std::string_view line, const std::string& path) {
+/// Another one after each start of the kernel.
+std::string boot_id(const Root& root) {
+  return root.read("/proc/sys/kernel/random/boot_id").value_or("");
+}
+
+/// Whether the change is gone although nobody has undone it.
+bool is_moot(const Undo& entry, std::string_view then, std::string_view now) {
+  const auto* const word = std::ranges::find(words, entry.kind, &Word::kind);
+  return word->ends_with_boot && !then.empty() && !now.empty() && then != now;
+}
+
+Result<> append(int fd, std::string_view line, const std::string& path) {
   const auto count = ::write(fd, line.data(), line.size());
   if (count < 0) return fail_errno("write {}", path);
   if (static_cast<std::size_t>(count) != line.size())
     return fail(Fault::failed, "short-write", "{} took {} of {} bytes", path, count, line.size());
+  return {};
+}
+
+Result<> append_synced(int fd, std::string_view line, const std::string& path) {
+  TRY(append(fd, line, path));
   if (::fdatasync(fd) < 0) return fail_errno("sync {}", path);
   return {};
 }
@@ -50,13 +89,13 @@ Result<std::string> read_raw(int fd, const std::string& path) {
 
 }  // namespace
 
-Result<std::vector<Undo>> parse_journal(std::string_view text) {
-  std::vector<Undo> entries;
+Result<JournalText> parse_journal(std::string_view text) {
+  JournalText parsed;
   for (auto end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
-    entries.push_back(TRY(parse_line(text.substr(0, end))));
+    TRY(parse_line(text.substr(0, end), parsed));
     text.remove_prefix(end + 1);
   }
-  return entries;
+  return parsed;
 }
 
 Result<Journal> Journal::open(const Root& root, std::string path, UndoFunction undo) {
@@ -67,6 +106,8 @@ Result<Journal> Journal::open(const Root& root, std::string path, UndoFunction u
   const auto whole = text.rfind('\n') + 1;
   if (whole != text.size() && ::ftruncate(file.get(), static_cast<off_t>(whole)) < 0)
     return fail_errno("cut {}", path);
+  if (whole == 0)  // On disk with the first entry.
+    TRY(append(file.get(), fmt::format("{}\t{}\n", boot_word, boot_id(root)), path));
   return Journal(root, std::move(path), undo, std::move(file));
 }
 
@@ -75,12 +116,13 @@ Journal::~Journal() {
 }
 
 Result<> Journal::record(const Undo& undo) {
-  if (undo.path.contains('\n'))
+  if (undo.path.contains('\n') || undo.value.find_first_of("\n\t") != std::string::npos)
     return fail(Fault::failed, "bad-path", "'{}' has a line end in it", printable(undo.path));
   const auto* const word = std::ranges::find(words, undo.kind, &Word::kind);
-  const auto line = fmt::format("{}\t{}\n", word->word, undo.path);
+  const auto value = word->has_value ? undo.value + "\t" : "";
+  const auto line = fmt::format("{}\t{}{}\n", word->word, value, undo.path);
   const auto before = ::lseek(file_.get(), 0, SEEK_END);
-  auto written = write_line(file_.get(), line, path_);
+  auto written = append_synced(file_.get(), line, path_);
   // Whatever of it is there must not run into the next line.
   if (!written && before >= 0) (void)!::ftruncate(file_.get(), before);
   return written;
@@ -95,12 +137,14 @@ Errors Journal::rollback() {
   active_ = false;
   const auto text = read_raw(file_.get(), path_);
   if (!text) return {text.error()};
-  auto entries = parse_journal(*text);
-  if (!entries)
-    return {with_hint(std::move(entries).error(),
+  const auto parsed = parse_journal(*text);
+  if (!parsed)
+    return {with_hint(parsed.error(),
                       fmt::format("undo by hand what {} lists, and remove the file", path_))};
   Errors errors;
-  for (const auto& entry : *entries | std::views::reverse)
+  const auto now = boot_id(*root_);
+  const auto is_due = [&](const Undo& entry) { return !is_moot(entry, parsed->boot, now); };
+  for (const auto& entry : parsed->entries | std::views::reverse | std::views::filter(is_due))
     if (auto done = undo_(*root_, entry); !done) errors.push_back(std::move(done).error());
   if (!errors.empty()) return errors;
   if (auto removed = root_->remove(path_); !removed) errors.push_back(std::move(removed).error());

@@ -23,9 +23,11 @@ struct Undo {
   enum class Kind : std::uint8_t {
     remove_file,  ///< Remove `path`.
     end_helper,   ///< Ask the swtpm that listens on `path` to end.
+    write_value,  ///< Write `value` to the kernel's attribute at `path`.
   };
   Kind kind = Kind::remove_file;
-  std::string path;
+  std::string path;     ///< Without line ends.
+  std::string value{};  ///< Without line ends and tabs.
 
   friend bool operator==(const Undo&, const Undo&) = default;
 };
@@ -50,6 +52,7 @@ class Journal {
 
   /// Undoes every entry, newest first, and removes the file if all could be
   /// undone. Goes on past failures; what could not be undone stays in the file.
+  /// What a boot before this one changed in the kernel is gone with it.
   [[nodiscard]] Errors rollback();
 
   /// The changes are no longer to be undone, ever: forgets the entries.
@@ -80,8 +83,14 @@ class Journal {
   Flag active_;
 };
 
-/// The entries of a journal's text, oldest first. A last line that was cut
-/// short is left out: its change was never begun. Other damage is an error.
-[[nodiscard]] Result<std::vector<Undo>> parse_journal(std::string_view text);
+/// What a journal's text says.
+struct JournalText {
+  std::string boot;           ///< The boot that it was begun in; empty: unknown.
+  std::vector<Undo> entries;  ///< Oldest first.
+};
+
+/// A last line that was cut short is left out: its change was never begun.
+/// Other damage is an error.
+[[nodiscard]] Result<JournalText> parse_journal(std::string_view text);
 
 }  // namespace hv

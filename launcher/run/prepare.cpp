@@ -115,6 +115,13 @@ Result<> end_helper(const std::string& path) {
   return {};
 }
 
+/// What has left the host with its attributes needs nothing back.
+Result<> write_back(const Root& root, const Undo& entry) {
+  auto written = root.write(entry.path, entry.value);
+  if (!written && written.error().os_error == ENOENT) return {};
+  return written;
+}
+
 Result<> apply(const Place& place, const plan::Action& action, Journal& journal) {
   return std::visit(
       Overloaded{
@@ -231,6 +238,7 @@ Result<> undo(const Root& root, const Undo& entry) {
   switch (entry.kind) {
     case Undo::Kind::remove_file: return root.remove(entry.path);
     case Undo::Kind::end_helper: return end_helper(entry.path);
+    case Undo::Kind::write_value: return write_back(root, entry);
   }
   std::unreachable();
 }
