@@ -69,7 +69,7 @@ class Multiplexer::Hub : public std::enable_shared_from_this<Hub> {
   State state_ = State::greeting;
   boost::asio::steady_timer timer_;  ///< For the handshake, then for accepting again.
   boost::asio::posix::stream_descriptor acceptor_;
-  std::unique_ptr<Listener> listener_;  ///< From negotiation on.
+  std::unique_ptr<Listener> listener_;  ///< Heard from negotiation on.
   std::array<char, std::size_t{16} << 10U> scratch_{};
 
   std::shared_ptr<Stream> upstream_;

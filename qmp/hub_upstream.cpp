@@ -28,6 +28,8 @@ Multiplexer::Hub::Hub(boost::asio::io_context& context, MultiplexerOptions optio
       acceptor_(context) {}
 
 Result<> Multiplexer::Hub::start(wire::Fd upstream) {
+  // Clients that come before QEMU has negotiated wait for their greeting.
+  if (auto opened = open_listener(); !opened) return opened;
   // QEMU's window is bounded by the schedule: its queue needs no bound of its own.
   upstream_ = std::make_shared<Stream>(context_, limits(), static_cast<std::size_t>(-1), scratch_);
   const auto weak = weak_from_this();
@@ -104,7 +106,6 @@ void Multiplexer::Hub::take_negotiated(const Envelope& message) {
     return fail_with({.kind = Error::Kind::malformed, .message = "QEMU refused to negotiate"});
   timer_.cancel();
   state_ = State::ready;
-  if (auto opened = open_listener(); !opened) return fail_with(std::move(opened).error());
   await_client();
   if (handlers_.ready) handlers_.ready();
 }

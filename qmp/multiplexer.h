@@ -45,7 +45,7 @@ struct MultiplexerOptions {
 
 /// All run on the io_context. Any of them may destroy the multiplexer.
 struct MultiplexerHandlers {
-  /// QEMU takes commands, and the socket is there.
+  /// QEMU takes commands, and those of the clients.
   std::function<void()> ready{};
   std::function<void(std::string_view name, const boost::json::object& message)> event{};
   /// QEMU or its socket is gone, or broke the protocol; so are all clients.
@@ -54,7 +54,8 @@ struct MultiplexerHandlers {
 
 class Multiplexer {
  public:
-  /// Connects; all else happens on `context`, which must outlive this.
+  /// Connects, and makes the socket: clients that come at once are answered
+  /// when QEMU is. All else happens on `context`, which must outlive this.
   [[nodiscard]] static Result<Multiplexer> start(boost::asio::io_context& context,
                                                  const MultiplexerOptions& options,
                                                  MultiplexerHandlers handlers);

@@ -160,6 +160,17 @@ TEST_CASE("qmp multiplexer: each client negotiates for itself and keeps its ids"
   CHECK_EQ(second.line(), R"({"error": {"class": "GenericError", "desc": "no"}})");
 }
 
+TEST_CASE("qmp multiplexer: clients that come before QEMU answers are greeted when it does") {
+  Rig rig({}, false);
+  auto early = rig.connect();
+  rig.qemu->write(qmp_test::greeting);
+  (void)rig.qemu->line();
+  rig.qemu->write("{\"return\": {}, \"id\": 0}\r\n");
+  CHECK_EQ(early.line() + "\r\n", qmp_test::greeting);
+  early.write(R"({"execute":"qmp_capabilities"})");
+  CHECK_EQ(early.line(), R"({"return": {}})");
+}
+
 TEST_CASE("qmp multiplexer: replies go to who asked, whoever asked first") {
   Rig rig;
   auto first = rig.negotiated();
@@ -387,6 +398,7 @@ TEST_CASE("qmp multiplexer: its socket is private and takes only the place of a 
                  context.stop();
                },
            .closed = [&](const Error& error) { outcome = error.message; }});
+      if (!multiplexer) return fs::remove(directory / "monitor"), multiplexer.error().message;
       End qemu(::accept4(monitor.fd(), nullptr, nullptr, SOCK_CLOEXEC));
       qemu.write(std::string(qmp_test::greeting) + R"({"return": {}, "id": 0})");
       context.run();

@@ -42,7 +42,7 @@ struct Function {
   std::string driver_override{};  ///< Empty: "(null)".
   std::optional<std::uint64_t> iommu_group{};
   std::optional<std::uint64_t> numa_node{};
-  std::string local_cpus{};                 ///< As the kernel writes CPU lists: "0-7,16-23".
+  std::string local_cpus{};                  ///< As the kernel writes CPU lists: "0-7,16-23".
   std::vector<std::string> reset_methods{};  ///< "flr", "pm", "bus", … in the kernel's order.
   std::string slot{};                        ///< Of /sys/bus/pci/slots; empty: it names none.
   std::string serial{};                      ///< Empty: the kernel tells none.

@@ -15,6 +15,10 @@ namespace hv::run {
 /// QMP's error as one of ours; QEMU's own words stay.
 [[nodiscard]] Error error_of(const qmp::Error& error, std::string_view doing);
 
+/// How long QEMU may take until its monitor answers. Long, since it takes and
+/// clears all huge pages first; that it has died is noticed at once.
+inline constexpr std::chrono::minutes start_patience{5};
+
 /// Connects, or says that the guest is not running, or does not answer.
 [[nodiscard]] Result<qmp::Client> connect_monitor(
     const Place& place, std::chrono::milliseconds timeout = std::chrono::seconds(5));

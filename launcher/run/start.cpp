@@ -19,10 +19,6 @@
 namespace hv::run {
 namespace {
 
-/// Long, since QEMU takes and clears all huge pages before it answers; that it
-/// has died is noticed at once.
-constexpr std::chrono::minutes patience{5};
-
 struct Pipe {
   UniqueFd read;
   UniqueFd write;
@@ -100,7 +96,7 @@ Error start_failure(const Place& place, const plan::Plan& plan, Process& child) 
 
 /// The monitor of a QEMU that takes commands.
 Result<qmp::Client> wait_until_up(const Place& place, const plan::Plan& plan, Process& child) {
-  auto monitor = connect_monitor(place, patience);
+  auto monitor = connect_monitor(place, start_patience);
   if (monitor || !child.has_ended_within(std::chrono::seconds(1))) return monitor;
   return std::unexpected(start_failure(place, plan, child));
 }
@@ -172,7 +168,7 @@ Result<> run_or_undo(const Place& place, const plan::Plan& plan, const StartOpti
 }  // namespace
 
 Result<> tune(const Place& place, FirstState first_state) {
-  auto client = TRY(connect_monitor(place, patience));
+  auto client = TRY(connect_monitor(place, start_patience));
   if (first_state == FirstState::running) TRY(ask(client, qmp::Cont{}));
   return {};
 }

@@ -119,16 +119,16 @@ Result<> serve(const Place& place, bool has_console, const std::function<void()>
   std::optional<ConsoleHub> console;
   if (has_console) console.emplace(TRY(ConsoleHub::start(context, place)));
   auto multiplexer = qmp::Multiplexer::start(
-      context, {.upstream = place.file("watch.sock"), .listen = place.file("qmp.sock")},
-      {.ready =
-           [&] {
-             ready();
-             forget_code(place.root);
-           },
+      context,
+      {.upstream = place.file("watch.sock"),
+       .listen = place.file("qmp.sock"),
+       .timeout = start_patience},
+      {.ready = [&] { forget_code(place.root); },
        .event = [&](std::string_view name,
                     const boost::json::object& message) { cause.note(name, message); },
        .closed = [&](const qmp::Error&) { context.stop(); }});
   if (!multiplexer) return std::unexpected(error_of(multiplexer.error(), "sharing the monitor"));
+  ready();  // QEMU may still be filling the guest's memory: nobody need wait for that here.
   context.run();
   return {};
 }
