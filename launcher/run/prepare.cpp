@@ -8,6 +8,7 @@
 #include "launcher/run/lock.h"
 #include "launcher/run/program.h"
 #include "launcher/run/records.h"
+#include "vfio/bind.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -120,6 +121,11 @@ Result<> write_back(const Root& root, const Undo& entry) {
   auto written = root.write(entry.path, entry.value);
   if (!written && written.error().os_error == ENOENT) return {};
   return written;
+}
+
+Result<> return_function(const Root& root, const Undo& entry) {
+  const auto address = TRY(vfio::parse_pci_address(entry.path));
+  return vfio::return_function(root, address, entry.value);
 }
 
 Result<> apply(const Place& place, const plan::Action& action, Journal& journal) {
@@ -239,6 +245,7 @@ Result<> undo(const Root& root, const Undo& entry) {
     case Undo::Kind::remove_file: return root.remove(entry.path);
     case Undo::Kind::end_helper: return end_helper(entry.path);
     case Undo::Kind::write_value: return write_back(root, entry);
+    case Undo::Kind::return_function: return return_function(root, entry);
   }
   std::unreachable();
 }
