@@ -74,7 +74,7 @@ TEST_CASE("what a function is bound to is read, '(null)' as none") {
   CHECK_EQ(hv::vfio::read_binding(root, address).value(), Binding{"", "vfio-pci", ""});
   tree.remove_device();
   const auto gone = hv::vfio::read_binding(root, address);
-  CHECK_EQ(gone.error().id, "device-gone");
+  CHECK_EQ(gone.error().id, "no-device-here");
   CHECK_EQ(gone.error().fault, Fault::missing);
 }
 
@@ -182,7 +182,7 @@ TEST_CASE("what the kernel does not obey is an error with cause and cure") {
        "not-obeyed", "0000:01:00.0 has the driver 'vfio-pci', but there is no /dev/vfio/7"},
       {"drivers/e1000e/unbind", nothing, "not-obeyed",
        "0000:01:00.0 has the driver 'e1000e' after it was taken from 'e1000e'"},
-      {"drivers/e1000e/unbind", vanish, "device-gone",
+      {"drivers/e1000e/unbind", vanish, "no-device-here",
        "the PCI function 0000:01:00.0 is not there"},
   };
   for (const auto& row : rows) {
@@ -215,8 +215,8 @@ TEST_CASE("what cannot be bound is refused before anything is written") {
   const Row rows[] = {{"mlx5_vfio_pci", "", "no-vfio-driver"},
                       {"", "", "no-vfio-driver"},
                       {"../../devices", "", "no-vfio-driver"},
-                      {"vfio-pci", group.c_str(), "no-iommu-group"},
-                      {"vfio-pci", by_address.c_str(), "device-gone"}};
+                      {"vfio-pci", group.c_str(), "no-iommu"},
+                      {"vfio-pci", by_address.c_str(), "no-device-here"}};
   for (const auto& row : rows) {
     CAPTURE(row.driver);
     CAPTURE(row.without);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <vector>
@@ -79,10 +80,12 @@ class PciTree : public TempTree {
 
 class FakeKernel {
  public:
-  /// What a write to the file of that name does, instead of what it ought to.
+  /// What a write does instead of what it ought to, to a file that is named as
+  /// within /sys/bus/pci or from "/" on.
   using Whims = std::map<std::string, std::function<void(const PciTree&)>>;
 
-  explicit FakeKernel(const PciTree& tree, Whims whims = {}) : tree_(tree), whims_(std::move(whims)) {
+  explicit FakeKernel(const PciTree& tree, Whims whims = {})
+      : tree_(tree), whims_(std::move(whims)) {
     int ready[2];
     if (::pipe2(ready, O_CLOEXEC) < 0) std::abort();
     child_ = ::fork();
@@ -104,6 +107,8 @@ class FakeKernel {
   [[nodiscard]] std::string writes() const { return tree_.read("/writes"); }
 
  private:
+  static constexpr std::string_view bus = "/sys/bus/pci/";
+
   [[noreturn]] void serve(int ready) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     const int broken = SIGRTMIN;
@@ -125,7 +130,7 @@ class FakeKernel {
       ::siginfo_t info{};
       if (::sigwaitinfo(&set, &info) < 0) continue;
       const auto& file = files.at(info.si_fd);
-      act(file.substr(std::string_view("/sys/bus/pci/").size()));
+      act(file.starts_with(bus) ? file.substr(bus.size()) : file);
       ::fcntl(info.si_fd, F_SETLEASE, F_UNLCK);
     }
   }
@@ -139,6 +144,10 @@ class FakeKernel {
       for (const auto* const file : {"bind", "unbind"})
         if (std::filesystem::is_regular_file(entry.path() / file))
           files.push_back(PciTree::driver_file(entry.path().filename().string(), file));
+    for (const auto& [file, whim] : whims_)
+      if (const auto path = file.starts_with('/') ? file : std::string(bus) + file;
+          std::ranges::find(files, path) == files.end())
+        files.push_back(path);
     return files;
   }
 

@@ -2,7 +2,7 @@
 #include "vfio/bind.h"
 
 #include "launcher/base/text.h"
-#include "vfio/sysfs.h"
+#include "vfio/attribute.h"
 
 #include <algorithm>
 #include <array>
@@ -23,7 +23,7 @@ struct Hands {
   [[nodiscard]] std::string path(std::string_view attribute) const {
     return fmt::format("{}/{}", device_path(address), attribute);
   }
-  [[nodiscard]] Result<std::string> driver() const { return link_name(root, path("driver")); }
+  [[nodiscard]] Result<std::string> driver() const { return link_target(root, path("driver")); }
 
   [[nodiscard]] Result<> write(const std::string& file, std::string_view value) const {
     return write_attribute(root, address, file, value, patience);
@@ -36,7 +36,8 @@ std::string driver_path(std::string_view driver) {
 
 /// Empty: the attribute is not there, or says "(null)".
 Result<std::string> read_override(const Hands& hands) {
-  auto text = read_attribute(hands.root, hands.address, hands.path("driver_override"), hands.patience);
+  auto text =
+      read_attribute(hands.root, hands.address, hands.path("driver_override"), hands.patience);
   if (text && *text == "(null)") text->clear();
   return text;
 }
@@ -55,9 +56,11 @@ Result<> set_override(const Hands& hands, const std::string& text) {
   TRY(hands.write(hands.path("driver_override"), text + "\n"));  // Alone, the line end clears it.
   const auto now = TRY(read_override(hands));
   if (now == text) return {};
-  return not_obeyed(hands, fmt::format("driver_override of {} is '{}' after '{}' was written to it",
-                                to_string(hands.address), printable(now), printable(text)),
-                    "another program binds devices at the same time: driverctl, a udev rule, libvirt");
+  return not_obeyed(
+      hands,
+      fmt::format("driver_override of {} is '{}' after '{}' was written to it",
+                  to_string(hands.address), printable(now), printable(text)),
+      "another program binds devices at the same time: driverctl, a udev rule, libvirt");
 }
 
 /// Leaves the function without a driver.
@@ -68,7 +71,8 @@ Result<> release(const Hands& hands) {
       "taking {} from the driver '{}'", to_string(hands.address), driver);
   const auto now = TRY(hands.driver());
   if (now.empty()) return {};
-  return not_obeyed(hands, 
+  return not_obeyed(
+      hands,
       fmt::format("{} has the driver '{}' after it was taken from '{}'", to_string(hands.address),
                   now, driver),
       "another program binds devices at the same time: driverctl, a udev rule, libvirt");
@@ -76,18 +80,18 @@ Result<> release(const Hands& hands) {
 
 Result<> require_driver(const Root& root, const std::string& driver) {
   if (has_driver(root, driver)) return {};
-  return std::unexpected(with_hint(
-      {.fault = Fault::missing,
-       .id = "no-vfio-driver",
-       .message = fmt::format("this kernel has no PCI driver '{}'", printable(driver))},
-      fmt::format("load it: `modprobe {}`", shell_quote(driver))));
+  return std::unexpected(
+      with_hint({.fault = Fault::missing,
+                 .id = "no-vfio-driver",
+                 .message = fmt::format("this kernel has no PCI driver '{}'", printable(driver))},
+                fmt::format("load it: `modprobe {}`", shell_quote(driver))));
 }
 
 Result<> require_group(const Hands& hands) {
-  if (!TRY(link_name(hands.root, hands.path("iommu_group"))).empty()) return {};
+  if (!TRY(link_target(hands.root, hands.path("iommu_group"))).empty()) return {};
   return std::unexpected(
       with_hint({.fault = Fault::missing,
-                 .id = "no-iommu-group",
+                 .id = "no-iommu",
                  .message = fmt::format("{} is in no IOMMU group", to_string(hands.address))},
                 "switch the IOMMU on: VT-d or AMD-Vi in the firmware's setup, and on Intel "
                 "intel_iommu=on on the kernel's command line"));
@@ -103,7 +107,7 @@ std::string vfio_name(const Hands& hands) {
 /// What QEMU opens: /dev/vfio/<group>, or by iommufd /dev/vfio/devices/vfio<N>.
 /// devtmpfs has made it when the probe returns: there is nothing to wait for.
 Result<> require_nodes(const Hands& hands, const std::string& driver) {
-  const auto group = TRY(link_name(hands.root, hands.path("iommu_group")));
+  const auto group = TRY(link_target(hands.root, hands.path("iommu_group")));
   auto missing = fmt::format("/dev/vfio/{}", group);
   const auto name = vfio_name(hands);
   const bool has_cdev =
@@ -112,7 +116,8 @@ Result<> require_nodes(const Hands& hands, const std::string& driver) {
   if (has_cdev) missing = fmt::format("/dev/vfio/devices/{}", name);
   // A kernel may be built without groups, or without the other.
   if (has_cdev ? hands.root.exists(missing) : has_group) return {};
-  return not_obeyed(hands, fmt::format("{} has the driver '{}', but there is no {}",
+  return not_obeyed(hands,
+                    fmt::format("{} has the driver '{}', but there is no {}",
                                 to_string(hands.address), driver, missing),
                     "is that a driver of VFIO, and is /dev the kernel's devtmpfs? A container sees "
                     "only the nodes that it was given");
@@ -124,10 +129,11 @@ Result<> probe(const Hands& hands, const std::string& driver) {
   // The kernel says nothing of a driver that did not want the function.
   const auto now = TRY(hands.driver());
   if (now == driver) return {};
-  return not_obeyed(hands, 
-      now.empty() ? fmt::format("the driver '{}' did not take {}", driver, name)
-                  : fmt::format("{} has the driver '{}' instead of '{}'", name, now, driver),
-      "the end of `dmesg` says why");
+  return not_obeyed(hands,
+                    now.empty()
+                        ? fmt::format("the driver '{}' did not take {}", driver, name)
+                        : fmt::format("{} has the driver '{}' instead of '{}'", name, now, driver),
+                    "the end of `dmesg` says why");
 }
 
 /// Binds the driver that the function had, whatever driver_override says.
@@ -236,13 +242,12 @@ Result<Binding> parse_binding(std::string_view text) {
   const auto words = split(text, ' ');
   bool good = words.size() == keys.size();
   for (std::size_t i = 0; good && i < keys.size(); ++i) {
-    auto value = words[i].starts_with(keys[i]) ? unescaped(words[i].substr(keys[i].size()))
-                                               : std::nullopt;
+    auto value =
+        words[i].starts_with(keys[i]) ? unescaped(words[i].substr(keys[i].size())) : std::nullopt;
     good = value.has_value();
     if (good) values[i] = *std::move(value);
   }
-  if (!good)
-    return fail(Fault::failed, "damaged-journal", "'{}' is no binding", printable(text));
+  if (!good) return fail(Fault::failed, "damaged-journal", "'{}' is no binding", printable(text));
   return Binding{.driver = values[0], .driver_override = values[1], .power_control = values[2]};
 }
 
@@ -275,7 +280,8 @@ Result<> return_function(const Root& root, const PciAddress& address, std::strin
   const auto wanted = TRY(parse_binding(before));
   if (!root.exists(device_path(address))) return {};  // Who is not there needs nothing back.
   // Should the driver hang, this look ends it: not every step is to wait for it.
-  const auto now = TRY(read_binding(root, address, std::min<milliseconds>(patience, look_patience)));
+  const auto now =
+      TRY(read_binding(root, address, std::min<milliseconds>(patience, look_patience)));
   if (now == wanted) return {};
   auto restored = restore({root, address, patience}, wanted);
   if (!restored && !root.exists(device_path(address))) return {};

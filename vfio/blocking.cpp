@@ -23,7 +23,7 @@ using std::chrono::steady_clock;
 /// What the child tells, in one write to a pipe.
 struct Answer {
   int error = 0;
-  std::size_t count = 0;  ///< Bytes written, or read into `text`.
+  std::size_t count = 0;          ///< Bytes written, or read into `text`.
   std::array<char, 4000> text{};  ///< Less than PIPE_BUF with the rest.
 };
 
@@ -103,9 +103,8 @@ Result<std::optional<Answer>> answer_of(const UniqueFd& attribute, Way way, std:
 }
 
 std::unexpected<Error> no_answer(std::string doing, milliseconds patience) {
-  auto error = errno_error(
-      ETIMEDOUT, fmt::format("{}: no answer in {} s", doing,
-                             std::chrono::duration<double>(patience).count()));
+  auto error = errno_error(ETIMEDOUT, fmt::format("{}: no answer in {} s", doing,
+                                                  std::chrono::duration<double>(patience).count()));
   error.fault = Fault::timed_out;
   error.id = "driver-hangs";
   return std::unexpected(std::move(error));

@@ -25,6 +25,7 @@ struct Undo {
     end_helper,       ///< Ask the swtpm that listens on `path` to end.
     write_value,      ///< Write `value` to the kernel's attribute at `path`.
     return_function,  ///< Bind the PCI function `path` as `value` says: a vfio::Binding.
+    remove_vfs,       ///< Destroy the virtual functions of the PCI function `path`.
   };
   Kind kind = Kind::remove_file;
   std::string path;     ///< Without line ends.

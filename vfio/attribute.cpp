@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "vfio/sysfs.h"
+#include "vfio/attribute.h"
 
 #include "vfio/blocking.h"
 
@@ -12,25 +12,27 @@ namespace {
 
 Error gone(const PciAddress& address) {
   return {.fault = Fault::missing,
-          .id = "device-gone",
+          .id = "no-device-here",
           .message = fmt::format("the PCI function {} is not there", to_string(address)),
-          .hint = "`lspci -D` lists what is; a device that was pulled out, or that failed, comes "
-                  "back with `echo 1 >/sys/bus/pci/rescan`"};
+          .hint =
+              "`lspci -D` lists what is; a device that was pulled out, or that failed, comes "
+              "back with `echo 1 >/sys/bus/pci/rescan`"};
 }
 
 /// Says who hangs and what can be done.
 Error hanging(const Root& root, const PciAddress& address, Error error) {
-  const auto driver = link_name(root, device_path(address) + "/driver").value_or("");
+  const auto driver = link_target(root, device_path(address) + "/driver").value_or("");
   const auto name = to_string(address);
-  error.message = driver.empty()
-                      ? fmt::format("a driver that was to take {} hangs ({})", name, error.message)
-                      : fmt::format("the driver '{}' of {} hangs ({})", driver, name, error.message);
+  error.message =
+      driver.empty() ? fmt::format("a driver that was to take {} hangs ({})", name, error.message)
+                     : fmt::format("the driver '{}' of {} hangs ({})", driver, name, error.message);
   error.hint = driver.starts_with("vfio") || driver.ends_with("vfio_pci")
                    ? "a program still has the device open: `fuser -v /dev/vfio/* "
                      "/dev/vfio/devices/*` shows it; end it"
-                   : fmt::format("end what uses the device; `dmesg` may say what '{}' waits for. If "
-                                 "nothing helps, {} is out of order until the host starts again",
-                                 driver.empty() ? "the driver" : driver, name);
+                   : fmt::format(
+                         "end what uses the device; `dmesg` may say what '{}' waits for. If "
+                         "nothing helps, {} is out of order until the host starts again",
+                         driver.empty() ? "the driver" : driver, name);
   return error;
 }
 
@@ -56,7 +58,7 @@ std::string device_path(const PciAddress& address) {
   return "/sys/bus/pci/devices/" + to_string(address);
 }
 
-Result<std::string> link_name(const Root& root, const std::string& path) {
+Result<std::string> link_target(const Root& root, const std::string& path) {
   const auto link = root.open_file(path, O_PATH, 0, Links::refuse);
   if (!link && link.error().os_error == ENOENT) return "";
   if (!link) return std::unexpected(link.error());

@@ -15,9 +15,9 @@ namespace hv::vfio {
 
 /// The last part of what a symlink points to: "e1000e" of ".../driver". Empty
 /// if there is no link.
-[[nodiscard]] Result<std::string> link_name(const Root& root, const std::string& path);
+[[nodiscard]] Result<std::string> link_target(const Root& root, const std::string& path);
 
-/// device-gone, unless the function is there.
+/// no-device-here, unless the function is there.
 [[nodiscard]] Result<> require_device(const Root& root, const PciAddress& address);
 
 /// write_within() and read_within() with the errors of a device: what to do
