@@ -149,11 +149,39 @@ TEST_CASE("what an earlier boot changed in the kernel is not undone in this one,
   }
 }
 
+TEST_CASE("a function's binding is recorded with its address, and ends with the boot") {
+  const TempTree tree;
+  const auto root = tree.root();
+  tree.write("/proc/sys/kernel/random/boot_id", "first\n");
+  const Undo undo{.kind = Undo::Kind::return_function,
+                  .path = "0000:01:00.0",
+                  .value = "driver=e1000e override= power=on"};
+  {
+    auto journal = Journal::open(root, "/journal", note).value();
+    REQUIRE(journal.record(undo).has_value());
+    journal.keep();
+  }
+  CHECK_EQ(tree.read("/journal"),
+           "boot\tfirst\nreturn-function\tdriver=e1000e override= power=on\t0000:01:00.0\n");
+  CHECK_EQ(hv::parse_journal(tree.read("/journal")).value().entries, std::vector{undo});
+  SUBCASE("the same boot") {
+    CHECK(Journal::open(root, "/journal", note).value().rollback().empty());
+    CHECK_EQ(tree.read("/undone"), "0000:01:00.0\n");
+  }
+  SUBCASE("another boot") {
+    tree.write("/proc/sys/kernel/random/boot_id", "second\n");
+    CHECK(Journal::open(root, "/journal", note).value().rollback().empty());
+    CHECK_FALSE(fs::exists(tree.path("/undone")));
+  }
+  CHECK_FALSE(fs::exists(tree.path("/journal")));
+}
+
 TEST_CASE("a damaged line is an error, undoes nothing and is kept") {
   const TempTree tree;
   const auto root = tree.root();
-  for (const auto* const line : {"remove-file\t/one\nrm -rf\t/\n", "\n", "remove-file /one\n",
-                                 "\x1b[2J\t/x\n", "remove-file\n", "write-value\t/sys/x\n"}) {
+  for (const auto* const line :
+       {"remove-file\t/one\nrm -rf\t/\n", "\n", "remove-file /one\n", "\x1b[2J\t/x\n",
+        "remove-file\n", "write-value\t/sys/x\n", "return-function\t0000:01:00.0\n"}) {
     CAPTURE(line);
     tree.write("/journal", line);
     auto journal = Journal::open(root, "/journal", note).value();

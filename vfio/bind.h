@@ -7,6 +7,8 @@
 //   TRY(journal.record({.kind = Undo::Kind::return_function,
 //                       .path = to_string(address), .value = to_string(before)}));
 //   TRY(vfio::bind(root, address, "vfio-pci"));
+//
+// What is left half done by an error is for return_function to take back.
 #pragma once
 
 #include "launcher/base/root.h"
@@ -15,6 +17,13 @@
 #include <chrono>
 
 namespace hv::vfio {
+
+/// How long a driver may take to let go of a function or to take it.
+constexpr std::chrono::seconds bind_patience{30};
+
+/// How long a function may be busy with somebody else's binding or unbinding
+/// until it can be looked at. Longer: its driver hangs.
+constexpr std::chrono::seconds look_patience{10};
 
 /// How a function was bound before it was taken.
 struct Binding {
@@ -25,18 +34,20 @@ struct Binding {
   friend bool operator==(const Binding&, const Binding&) = default;
 };
 
-[[nodiscard]] Result<Binding> read_binding(const Root& root, const PciAddress& address);
+[[nodiscard]] Result<Binding> read_binding(const Root& root, const PciAddress& address,
+                                           std::chrono::milliseconds patience = look_patience);
 
 /// For the journal: one line without tabs, read by parse_binding.
 [[nodiscard]] std::string to_string(const Binding& binding);
 [[nodiscard]] Result<Binding> parse_binding(std::string_view text);
 
-/// How long a driver may take to let go of a function or to take it.
-constexpr std::chrono::seconds bind_patience{30};
+/// Whether the kernel has this PCI driver, as a module that is loaded or built
+/// in. `modprobe` is the caller's: bind() refuses without it.
+[[nodiscard]] bool has_driver(const Root& root, const std::string& driver);
 
 /// Binds `driver` (vfio-pci or a variant) by driver_override, the kernel's own
 /// probing and never new_id, in a helper process: a driver that hangs does not
-/// hang hvlaunch. Verifies the driver link, and /dev/vfio/<group>.
+/// hang hvlaunch. Verifies the driver link, and the node that QEMU opens.
 [[nodiscard]] Result<> bind(const Root& root, const PciAddress& address, const std::string& driver,
                             std::chrono::milliseconds patience = bind_patience);
 
@@ -45,8 +56,10 @@ constexpr std::chrono::seconds bind_patience{30};
                               std::chrono::milliseconds patience = bind_patience);
 
 /// Takes back what bind() and unbind() did. `before` is a Binding as text. Safe
-/// to do twice, and if nothing had been done.
+/// to do twice, and if nothing had been done. What a program still has open
+/// cannot be taken from vfio-pci: call it when QEMU is dead.
 [[nodiscard]] Result<> return_function(const Root& root, const PciAddress& address,
-                                       std::string_view before);
+                                       std::string_view before,
+                                       std::chrono::milliseconds patience = bind_patience);
 
 }  // namespace hv::vfio

@@ -51,9 +51,24 @@ struct Function {
   std::uint64_t vfs_total = 0;                    ///< SR-IOV: how many it can have,
   std::uint64_t vfs = 0;                          ///< and has.
   bool boot_vga = false;
+  bool firmware_memory =
+      false;  ///< The firmware's own transfers (RMRR) bind its group to the host.
   std::vector<Use> uses{};
 
+  /// A bridge of any kind: no guest gets one.
   [[nodiscard]] bool is_bridge() const { return class_code >> 16U == 0x06; }
+
+  /// A bridge to a bus. The kernel lets these keep their driver in a group that
+  /// a guest gets; an ISA or host bridge it does not.
+  [[nodiscard]] bool is_bus_bridge() const {
+    const auto kind = class_code >> 8U;
+    return kind == 0x0604 || kind == 0x0607 || kind == 0x0609;
+  }
+
+  /// With one of these, the kernel counts a function as free for guests.
+  [[nodiscard]] bool has_guest_driver() const {
+    return driver == "pci-stub" || driver.find("vfio") != std::string::npos;
+  }
 };
 
 /// The functions that matter for a question, and whether this host has an IOMMU.
@@ -61,7 +76,8 @@ struct Devices {
   std::vector<Function> functions;  ///< By address.
   bool iommu = false;               ///< There are IOMMU groups.
   bool interrupt_remapping = false;
-  bool iommufd = false;  ///< /dev/iommu is there.
+  bool unsafe_interrupts = false;  ///< vfio_iommu_type1 was told to do without remapping.
+  bool iommufd = false;            ///< /dev/iommu is there.
 
   [[nodiscard]] const Function* find(const PciAddress& address) const;
   /// The members of an IOMMU group, by address.

@@ -1,23 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "vfio/pci_address.h"
 
-#include <charconv>
-#include <optional>
+#include "vfio/sysfs.h"
 
 namespace hv::vfio {
-namespace {
-
-/// The whole of `digits` as a hexadecimal number, at most `max`.
-template <class T>
-std::optional<T> hex(std::string_view digits, unsigned max) {
-  unsigned value = 0;
-  const auto* const end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, value, 16);
-  if (error != std::errc{} || stop != end || value > max) return std::nullopt;
-  return static_cast<T>(value);
-}
-
-}  // namespace
 
 Result<PciAddress> parse_pci_address(std::string_view text) {
   const auto refused = [&] {
@@ -28,11 +14,12 @@ Result<PciAddress> parse_pci_address(std::string_view text) {
   if (full.size() != 12 || full[4] != ':' || full[7] != ':' || full[10] != '.') return refused();
 
   const std::string_view view = full;
-  const auto domain = hex<std::uint16_t>(view.substr(0, 4), 0xffff);
-  const auto bus = hex<std::uint8_t>(view.substr(5, 2), 0xff);
-  const auto device = hex<std::uint8_t>(view.substr(8, 2), 0x1f);
-  const auto function = hex<std::uint8_t>(view.substr(11, 1), 7);
+  const auto domain = hex<std::uint16_t>(view.substr(0, 4));
+  const auto bus = hex<std::uint8_t>(view.substr(5, 2));
+  const auto device = hex<std::uint8_t>(view.substr(8, 2));
+  const auto function = hex<std::uint8_t>(view.substr(11, 1));
   if (!domain || !bus || !device || !function) return refused();
+  if (*device > 0x1f || *function > 7) return refused();
   return PciAddress{.domain = *domain, .bus = *bus, .device = *device, .function = *function};
 }
 

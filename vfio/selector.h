@@ -31,6 +31,9 @@ struct Selector {
 [[nodiscard]] Result<PciId> parse_pci_id(std::string_view text);
 [[nodiscard]] std::string to_string(const PciId& id);
 
+/// Where a function is plugged in, whatever number its bus has: "pci0000:00/01.0/00.0".
+[[nodiscard]] std::string path_of(const Function& function);
+
 [[nodiscard]] bool matches(const Selector& selector, const Function& function);
 
 /// For messages: "10de:2684 in slot 3".

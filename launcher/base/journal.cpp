@@ -19,7 +19,9 @@ struct Word {
 };
 constexpr std::array words = {Word{Undo::Kind::remove_file, "remove-file", false, false},
                               Word{Undo::Kind::end_helper, "end-helper", false, true},
-                              Word{Undo::Kind::write_value, "write-value", true, true}};
+                              Word{Undo::Kind::write_value, "write-value", true, true},
+                              Word{Undo::Kind::return_function, "return-function", true, true},
+                              Word{Undo::Kind::remove_vfs, "remove-vfs", false, true}};
 
 constexpr std::string_view boot_word = "boot";
 

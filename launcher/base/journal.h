@@ -21,9 +21,11 @@ namespace hv {
 /// What takes one change back. Safe to do twice, and if the change never came.
 struct Undo {
   enum class Kind : std::uint8_t {
-    remove_file,  ///< Remove `path`.
-    end_helper,   ///< Ask the swtpm that listens on `path` to end.
-    write_value,  ///< Write `value` to the kernel's attribute at `path`.
+    remove_file,      ///< Remove `path`.
+    end_helper,       ///< Ask the swtpm that listens on `path` to end.
+    write_value,      ///< Write `value` to the kernel's attribute at `path`.
+    return_function,  ///< Bind the PCI function `path` as `value` says: a vfio::Binding.
+    remove_vfs,       ///< Destroy the virtual functions of the PCI function `path`.
   };
   Kind kind = Kind::remove_file;
   std::string path;     ///< Without line ends.

@@ -140,6 +140,14 @@ Result<std::vector<std::string>> Root::list(const std::string& path) const {
   return entries_of(TRY(open_file(path, O_RDONLY | O_DIRECTORY)), path);
 }
 
+Result<std::string> Root::read_link(const std::string& path) const {
+  const auto fd = TRY(open_file(path, O_PATH, 0, Links::refuse));
+  std::array<char, PATH_MAX> target;
+  const auto size = ::readlinkat(fd.get(), "", target.data(), target.size());
+  if (size < 0) return fail_errno("read link {}", path);
+  return std::string(target.data(), static_cast<std::size_t>(size));
+}
+
 bool Root::exists(const std::string& path) const {
   return status(path).has_value();
 }

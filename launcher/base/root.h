@@ -47,6 +47,9 @@ class Root {
   /// Entry names in byte order, without "." and "..".
   [[nodiscard]] Result<std::vector<std::string>> list(const std::string& path) const;
 
+  /// Where a symlink points to, as it is written.
+  [[nodiscard]] Result<std::string> read_link(const std::string& path) const;
+
   [[nodiscard]] bool exists(const std::string& path) const;
 
   /// What fstat(2) says of it.

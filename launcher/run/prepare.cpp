@@ -8,6 +8,9 @@
 #include "launcher/run/lock.h"
 #include "launcher/run/program.h"
 #include "launcher/run/records.h"
+#include "vfio/bind.h"
+#include "vfio/blocking.h"
+#include "vfio/sriov.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -117,9 +120,21 @@ Result<> end_helper(const std::string& path) {
 
 /// What has left the host with its attributes needs nothing back.
 Result<> write_back(const Root& root, const Undo& entry) {
-  auto written = root.write(entry.path, entry.value);
+  // A device's driver may hang; /sys/bus is where devices are.
+  auto written = entry.path.starts_with("/sys/bus/")
+                     ? vfio::write_within(root, entry.path, entry.value, vfio::bind_patience)
+                     : root.write(entry.path, entry.value);
   if (!written && written.error().os_error == ENOENT) return {};
   return written;
+}
+
+Result<> return_function(const Root& root, const Undo& entry) {
+  const auto address = TRY(vfio::parse_pci_address(entry.path));
+  return vfio::return_function(root, address, entry.value);
+}
+
+Result<> remove_vfs(const Root& root, const Undo& entry) {
+  return vfio::remove_vfs(root, TRY(vfio::parse_pci_address(entry.path)));
 }
 
 Result<> apply(const Place& place, const plan::Action& action, Journal& journal) {
@@ -239,6 +254,8 @@ Result<> undo(const Root& root, const Undo& entry) {
     case Undo::Kind::remove_file: return root.remove(entry.path);
     case Undo::Kind::end_helper: return end_helper(entry.path);
     case Undo::Kind::write_value: return write_back(root, entry);
+    case Undo::Kind::return_function: return return_function(root, entry);
+    case Undo::Kind::remove_vfs: return remove_vfs(root, entry);
   }
   std::unreachable();
 }

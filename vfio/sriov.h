@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+//
+// Virtual functions of a PCI function (SR-IOV). The kernel makes all of them at
+// once and destroys all of them at once, and they may be other people's: those
+// that are there are used, and only what hvlaunch made is ever destroyed.
+//
+//   TRY(vfio::make_vfs(root, address, 4, journal));
+//   const auto physical = TRY(vfio::read_physical_function(root, address));
+//   const auto* const vf = TRY(vfio::choose_vf(physical, claimed));
+#pragma once
+
+#include "launcher/base/journal.h"
+#include "vfio/bind.h"
+
+#include <cstdint>
+#include <span>
+
+namespace hv::vfio {
+
+struct VirtualFunction {
+  std::uint64_t index = 0;  ///< As "virtfn<index>", and as `ip link` counts them.
+  PciAddress address;
+  std::string driver{};  ///< Empty: none.
+
+  friend bool operator==(const VirtualFunction&, const VirtualFunction&) = default;
+};
+
+struct PhysicalFunction {
+  PciAddress address;
+  std::uint64_t vfs_total = 0;
+  bool drivers_autoprobe = true;       ///< Whether the host's drivers take new ones.
+  std::string network_interface{};     ///< Empty: it is no network card, or has no driver.
+  std::vector<VirtualFunction> vfs{};  ///< By index.
+};
+
+/// Errors: no-device-here, no-sriov.
+[[nodiscard]] Result<PhysicalFunction> read_physical_function(const Root& root,
+                                                              const PciAddress& address);
+
+/// Makes `count` virtual functions without drivers, and records their end
+/// first. If there are some already, however many, they stay and nothing is
+/// done. Errors: too-many-vfs, no-vfs, not-obeyed, and those of bind().
+[[nodiscard]] Result<> make_vfs(const Root& root, const PciAddress& address, std::uint64_t count,
+                                Journal& journal,
+                                std::chrono::milliseconds patience = bind_patience);
+
+/// The first virtual function that no guest has, one without a driver rather
+/// than one that the host's driver has. Error: no-free-vf.
+[[nodiscard]] Result<const VirtualFunction*> choose_vf(const PhysicalFunction& physical,
+                                                       std::span<const PciAddress> claimed);
+
+/// Takes make_vfs() back (Undo::Kind::remove_vfs): destroys them, unless one has
+/// a driver. Then somebody uses it: a guest that came later, whose own journal
+/// has the same entry, or the host. Safe to do twice.
+[[nodiscard]] Result<> remove_vfs(const Root& root, const PciAddress& address,
+                                  std::chrono::milliseconds patience = bind_patience);
+
+}  // namespace hv::vfio
