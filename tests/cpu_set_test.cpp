@@ -11,11 +11,11 @@ TEST_CASE("sets of CPUs as people write them") {
     const char* expected;  // As the kernel writes it; nullptr: refused.
   };
   constexpr Row rows[] = {
-      {"4", "4"},         {"4-5", "4-5"},      {"0-3,8", "0-3,8"},   {"8,0-3", "0-3,8"},
-      {"1,2,3", "1-3"},   {"2-4,3-6", "2-6"},  {"5,5", "5"},         {"0,2,4", "0,2,4"},
-      {"8191", "8191"},   {"", nullptr},       {"8192", nullptr},    {"3-1", nullptr},
-      {"1-", nullptr},    {"-1", nullptr},     {"1,,2", nullptr},    {"a", nullptr},
-      {"1 - 2", nullptr}, {"0x1", nullptr},    {"1-2-3", nullptr},   {"0-99999999999", nullptr},
+      {"4", "4"},         {"4-5", "4-5"},     {"0-3,8", "0-3,8"}, {"8,0-3", "0-3,8"},
+      {"1,2,3", "1-3"},   {"2-4,3-6", "2-6"}, {"5,5", "5"},       {"0,2,4", "0,2,4"},
+      {"8191", "8191"},   {"", nullptr},      {"8192", nullptr},  {"3-1", nullptr},
+      {"1-", nullptr},    {"-1", nullptr},    {"1,,2", nullptr},  {"a", nullptr},
+      {"1 - 2", nullptr}, {"0x1", nullptr},   {"1-2-3", nullptr}, {"0-99999999999", nullptr},
       {"+1", nullptr},
   };
   for (const auto& [text, expected] : rows) {

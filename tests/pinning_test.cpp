@@ -164,8 +164,9 @@ TEST_CASE("vCPUs go where the profile wishes") {
       {{"arm-server", "spread", 2}, "1 40 | 0,2-39,41-79 | 1x2x1x1 | node 0-1 | claim 1,40"},
 
       // As the profile lists them; siblings side by side are siblings.
-      {{"desktop", "list 2 10 3 11", 4}, "2 10 3 11 | 0-1,4-9,12-15 | 1x1x2x2 | node 0 | claim "
-                                         "2-3,10-11"},
+      {{"desktop", "list 2 10 3 11", 4},
+       "2 10 3 11 | 0-1,4-9,12-15 | 1x1x2x2 | node 0 | claim "
+       "2-3,10-11"},
       {{"desktop", "list 2 3", 2}, "2 3 | 0-1,4-15 | 1x1x2x1 | node 0 | claim 2-3"},
       {{"desktop", "list 2 3 10 11", 4},
        "2 3 10 11 | 0-1,4-9,12-15 | 1x1x4x1 | node 0 | claim 2-3,10-11 | siblings-apart"},

@@ -136,11 +136,8 @@ TEST_CASE("the kinds of ARM's cores follow from their capacity") {
     std::string kinds;
   };
   const Row rows[] = {
-      {{"1024", "1024"}, "uu"},
-      {{"446", "1024"}, "ep"},
-      {{"250", "870", "1024"}, "epp"},
-      {{"900", "1024"}, "uu"},
-      {{"446"}, "u"},
+      {{"1024", "1024"}, "uu"}, {{"446", "1024"}, "ep"}, {{"250", "870", "1024"}, "epp"},
+      {{"900", "1024"}, "uu"},  {{"446"}, "u"},
   };
   for (const auto& [capacities, kinds] : rows) {
     CAPTURE(kinds);
@@ -160,9 +157,9 @@ TEST_CASE("the topology of a host with 256 CPUs is read in a few milliseconds") 
   const TempTree tree;
   std::string text;
   for (unsigned i = 0; i < 16; ++i)
-    text += fmt::format("group package={} node={} cores={}-{} threads={}-{},{}-{} l3=32768\n",
-                        i / 8, i / 8, i % 8 * 8, i % 8 * 8 + 7, i * 8, i * 8 + 7, i * 8 + 128,
-                        i * 8 + 135);
+    text +=
+        fmt::format("group package={} node={} cores={}-{} threads={}-{},{}-{} l3=32768\n", i / 8,
+                    i / 8, i % 8 * 8, i % 8 * 8 + 7, i * 8, i * 8 + 7, i * 8 + 128, i * 8 + 135);
   write_cpus(tree, text);
   const auto root = tree.root();
   auto best = std::chrono::nanoseconds::max();

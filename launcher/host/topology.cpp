@@ -132,8 +132,7 @@ void set_kinds(const Root& root, std::vector<Core>& cores) {
   if (!strong || strong->empty() || !root.exists("/sys/devices/cpu_atom/cpus"))
     return set_kinds_by_capacity(root, cores);
   for (auto& core : cores)
-    core.kind =
-        strong->contains(core.cpus.front()) ? CpuKind::performance : CpuKind::efficiency;
+    core.kind = strong->contains(core.cpus.front()) ? CpuKind::performance : CpuKind::efficiency;
 }
 
 void set_nodes(std::vector<Core>& cores, const std::vector<Node>& nodes) {
@@ -183,8 +182,7 @@ const Node* Topology::find_node(std::uint32_t number) const {
 }
 
 bool Topology::hybrid() const {
-  return std::ranges::any_of(cores,
-                             [](const Core& core) { return core.kind != CpuKind::uniform; });
+  return std::ranges::any_of(cores, [](const Core& core) { return core.kind != CpuKind::uniform; });
 }
 
 CpuSet read_cpuset(const Root& root, std::string_view process) {

@@ -27,10 +27,10 @@ enum class CpuKind : std::uint8_t {
 /// A core with its SMT siblings that are online.
 struct Core {
   std::uint32_t package = 0;
-  std::uint32_t die = 0;    ///< Within the package.
-  std::uint32_t id = 0;     ///< The kernel's core_id: unique within a package only.
-  std::size_t cache = 0;    ///< Index into `Topology::caches`.
-  std::uint32_t node = 0;   ///< NUMA node.
+  std::uint32_t die = 0;   ///< Within the package.
+  std::uint32_t id = 0;    ///< The kernel's core_id: unique within a package only.
+  std::size_t cache = 0;   ///< Index into `Topology::caches`.
+  std::uint32_t node = 0;  ///< NUMA node.
   CpuKind kind = CpuKind::uniform;
   CpuSet cpus{};
 };

@@ -44,8 +44,8 @@ class Solver {
             .id = "no-such-cpu",
             .message = fmt::format("this host has no CPU '{}'", to_string(unknown)),
             .origin = {.pointer = pointer},
-            .hint = fmt::format("it has {}; `hvlaunch topology` shows them",
-                                to_string(host.present))});
+            .hint =
+                fmt::format("it has {}; `hvlaunch topology` shows them", to_string(host.present))});
     if (const auto offline = (cpus & host.present) - host.online; !offline.empty())
       note({.fault = Fault::missing,
             .id = "cpu-offline",
@@ -99,8 +99,9 @@ class Solver {
     const auto& pointer = in_->wish.vcpus.pointer;
     check(pool.cpus, pointer);
     pins_.vcpus.assign(in_->vcpus, {pool.cpus,
-                                    {.pointer = pointer, .why = "the profile names them for all "
-                                                                "vCPUs together"}});
+                                    {.pointer = pointer,
+                                     .why = "the profile names them for all "
+                                            "vCPUs together"}});
     pins_.guest = guest_of(*in_, pins_.vcpus, pins_.warnings);
     // The scheduler moves nothing between isolated CPUs: all would stay on one.
     if (const auto isolated = pool.cpus & in_->host.isolated; isolated.size() > 1)
@@ -132,9 +133,8 @@ class Solver {
     const auto* const list = std::get_if<PinList>(&vcpus);
     const bool pool = std::holds_alternative<PinPool>(vcpus);
     if (!wish.value_or(!pool && (list == nullptr || !list->repeats))) {
-      pins_.claim.cause = {.pointer = pointer,
-                           .rule = "pinning",
-                           .why = "other guests may use the same CPUs"};
+      pins_.claim.cause = {
+          .pointer = pointer, .rule = "pinning", .why = "other guests may use the same CPUs"};
       return;
     }
     pins_.claim = {used_ | cores_,
@@ -170,8 +170,7 @@ class Solver {
     // On isolated CPUs several threads would stay on one.
     const auto spare = free_cpus(*in_) - used_ - cores_ - host.isolated;
     const auto chosen = [&](CpuSet cpus, std::string_view where) -> Choice<CpuSet> {
-      return {std::move(cpus),
-              {.rule = "pinning", .why = fmt::format("{}: {}", whose, where)}};
+      return {std::move(cpus), {.rule = "pinning", .why = fmt::format("{}: {}", whose, where)}};
     };
     if (auto near = spare & cache; !near.empty())
       return chosen(std::move(near), "CPUs that share the vCPUs' cache and run none of them");

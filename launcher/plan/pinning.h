@@ -42,10 +42,10 @@ struct PinningInputs {
   std::uint64_t vcpus = 1;
   const profiles::Topology& guest;  ///< What the profile fixes of it.
   Dies dies = Dies::possible;
-  std::span<const CpuClaim> claims{};   ///< Those of other guests.
-  std::optional<DevicePlace> near{};  ///< For profiles::NearDevice.
-  std::uint64_t memory_mib = 0;         ///< Where there is a choice, a node with so much free,
-  std::uint64_t huge_page_kib = 0;      ///< in huge pages of this size unless 0.
+  std::span<const CpuClaim> claims{};  ///< Those of other guests.
+  std::optional<DevicePlace> near{};   ///< For profiles::NearDevice.
+  std::uint64_t memory_mib = 0;        ///< Where there is a choice, a node with so much free,
+  std::uint64_t huge_page_kib = 0;     ///< in huge pages of this size unless 0.
 };
 
 struct Pins {
@@ -55,7 +55,7 @@ struct Pins {
   Choice<CpuSet> helpers;
   Choice<Cpus> guest;  ///< Its vCPUs in this order: threads, cores, dies, sockets.
   Choice<std::vector<std::uint32_t>> nodes;  ///< NUMA nodes of the vCPUs' CPUs: for its memory.
-  Choice<CpuSet> claim;  ///< What no other guest may use; empty: it shares.
+  Choice<CpuSet> claim;                      ///< What no other guest may use; empty: it shares.
   std::vector<Warning> warnings;
 };
 

@@ -58,8 +58,7 @@ std::vector<Slot> slots_of(const PinningInputs& in, const std::vector<Choice<Cpu
     const auto* const core = only_core(in, cpus);
     if (core == nullptr || cpus.size() != 1) return {};
     single.push_back({.core = core, .used = {cpus.front()}});
-    if (paired.empty() || paired.back().core != core)
-      paired.push_back({.core = core, .used = {}});
+    if (paired.empty() || paired.back().core != core) paired.push_back({.core = core, .used = {}});
     paired.back().used.push_back(cpus.front());
   }
   const auto width = paired.empty() ? 0 : paired.front().used.size();

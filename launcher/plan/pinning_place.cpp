@@ -127,9 +127,8 @@ std::vector<Cores> Placer::sources() const {
   std::vector<Cores> sources;
   for (const auto& cores : kinds) {
     Cores isolated;
-    std::ranges::copy_if(cores, std::back_inserter(isolated), [&](const Core* core) {
-      return in_->host.isolated.contains(core->cpus);
-    });
+    std::ranges::copy_if(cores, std::back_inserter(isolated),
+                         [&](const Core* core) { return in_->host.isolated.contains(core->cpus); });
     sources.push_back(std::move(isolated));
     sources.push_back(without_first(cores));
     sources.push_back(cores);
@@ -174,9 +173,8 @@ Cores Placer::picked_evenly(std::vector<Cores>& caches, Smt smt) const {
     while (count > 1 && !fits(count)) --count;
   else
     while (count < caches.size() && !fits(count)) ++count;
-  const bool alike = std::ranges::all_of(caches, [&](const Cores& cache) {
-    return room(cache, smt) == cache.size() * each;
-  });
+  const bool alike = std::ranges::all_of(
+      caches, [&](const Cores& cache) { return room(cache, smt) == cache.size() * each; });
   Cores chosen;
   if (!alike || !fits(count)) {
     for (const auto& cache : caches) std::ranges::copy(cache, std::back_inserter(chosen));
@@ -254,14 +252,14 @@ std::string Placer::reason(const std::vector<Slot>& slots) const {
   }
   const auto& cache = in_->host.caches[caches.front()];
   auto where = caches.size() > 1 ? fmt::format("{} caches", caches.size())
-               : cache.level > 0 ? fmt::format("the L{} of CPUs {}", cache.level,
-                                               to_string(cache.cpus))
-                                 : fmt::format("CPUs {}", to_string(cache.cpus));
+               : cache.level > 0
+                   ? fmt::format("the L{} of CPUs {}", cache.level, to_string(cache.cpus))
+                   : fmt::format("CPUs {}", to_string(cache.cpus));
   if (in_->host.nodes.size() > 1)
     where += fmt::format(", NUMA node{} {}", nodes.size() > 1 ? "s" : "", to_string(nodes));
-  const auto intent =
-      near_ != nullptr ? fmt::format("near {}", near_->device)
-                       : std::string(profiles::word_of(profiles::placement_words, *placement_));
+  const auto intent = near_ != nullptr
+                          ? fmt::format("near {}", near_->device)
+                          : std::string(profiles::word_of(profiles::placement_words, *placement_));
   return fmt::format("{}: {} on {} of {}{}", intent, counted(in_->vcpus, "vCPU"),
                      counted(slots.size(), "core"), where,
                      first ? "" : "; CPU 0's core is left to the host");
@@ -284,21 +282,21 @@ Error Placer::no_room(const Cores& cores) const {
   }
   std::size_t most = 0;
   for (const auto& domain : domains(cores, scope)) most = std::max(most, room(domain, smt));
-  const auto where = near_ != nullptr             ? fmt::format("near {}", near_->device)
-                     : is(Placement::p_cores)     ? "on the performance cores"
-                     : is(Placement::e_cores)     ? "on the efficiency cores"
-                     : scope == Scope::cache      ? "in one L3"
-                     : scope == Scope::node       ? "in one NUMA node"
-                                                  : "on this host";
+  const auto where = near_ != nullptr         ? fmt::format("near {}", near_->device)
+                     : is(Placement::p_cores) ? "on the performance cores"
+                     : is(Placement::e_cores) ? "on the efficiency cores"
+                     : scope == Scope::cache  ? "in one L3"
+                     : scope == Scope::node   ? "in one NUMA node"
+                                              : "on this host";
   std::vector<std::string> guests;
   for (const auto& claim : in_->claims) guests.push_back(claim.guest);
   const std::string advice =
       largest >= in_->vcpus && !guests.empty()
           ? fmt::format("stop a guest that has the others ({})", join(guests, ", "))
-      : smt == Smt::avoid                      ? "set fewer vCPUs, or \"smt\": \"pair\""
-      : scope == Scope::cache                  ? "set fewer vCPUs, or \"vcpus\": \"one-node\""
-      : scope == Scope::node                   ? "set fewer vCPUs, or \"vcpus\": \"spread\""
-                                               : "set fewer vCPUs";
+      : smt == Smt::avoid     ? "set fewer vCPUs, or \"smt\": \"pair\""
+      : scope == Scope::cache ? "set fewer vCPUs, or \"vcpus\": \"one-node\""
+      : scope == Scope::node  ? "set fewer vCPUs, or \"vcpus\": \"spread\""
+                              : "set fewer vCPUs";
   return {.fault = Fault::missing,
           .id = "no-room-for-vcpus",
           .message = fmt::format(
@@ -312,13 +310,13 @@ Error Placer::no_room(const Cores& cores) const {
 std::expected<Placed, Errors> Placer::place(std::vector<Warning>& warnings) {
   const bool by_kind = is(Placement::p_cores) || is(Placement::e_cores);
   if (by_kind && !in_->host.hybrid())
-    return std::unexpected(Errors{
-        {.fault = Fault::missing,
-         .id = "no-cpu-kinds",
-         .message = fmt::format("'{}': all cores of this host are of one kind",
-                                profiles::word_of(profiles::placement_words, *placement_)),
-         .origin = {.pointer = in_->wish.vcpus.pointer},
-         .hint = "use \"one-l3\" or \"one-node\""}});
+    return std::unexpected(
+        Errors{{.fault = Fault::missing,
+                .id = "no-cpu-kinds",
+                .message = fmt::format("'{}': all cores of this host are of one kind",
+                                       profiles::word_of(profiles::placement_words, *placement_)),
+                .origin = {.pointer = in_->wish.vcpus.pointer},
+                .hint = "use \"one-l3\" or \"one-node\""}});
   const bool placed_device = in_->near && (in_->near->node || !in_->near->local.empty());
   if (near_ != nullptr && !placed_device && in_->host.nodes.size() > 1)
     warnings.push_back({"device-without-node",
