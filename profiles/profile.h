@@ -6,6 +6,7 @@
 #pragma once
 
 #include "launcher/base/error.h"
+#include "profiles/sourced.h"
 #include "vfio/pci_address.h"
 
 #include <cstdint>
@@ -14,15 +15,6 @@
 #include <vector>
 
 namespace hv::profiles {
-
-/// A value and the JSON pointer it came from; an empty pointer: the default.
-template <class T>
-struct Sourced {
-  T value{};
-  std::string pointer{};
-
-  [[nodiscard]] bool given() const { return !pointer.empty(); }
-};
 
 enum class Arch : std::uint8_t { x86_64, aarch64, riscv64, loongarch64 };
 enum class Accelerator : std::uint8_t { automatic, kvm, tcg };

@@ -4,6 +4,7 @@
 // same, the first is the one we print.
 #pragma once
 
+#include "profiles/pinning.h"
 #include "profiles/profile.h"
 
 #include <cstddef>
@@ -74,6 +75,17 @@ inline constexpr Word<ConsoleKind> console_words[] = {
     {"serial", ConsoleKind::serial},
     {"virtio", ConsoleKind::virtio},
     {"none", ConsoleKind::none},
+};
+
+inline constexpr Word<Placement> placement_words[] = {
+    {"one-l3", Placement::one_l3},   {"one-node", Placement::one_node},
+    {"p-cores", Placement::p_cores}, {"e-cores", Placement::e_cores},
+    {"spread", Placement::spread},
+};
+
+inline constexpr Word<Smt> smt_words[] = {
+    {"pair", Smt::pair},
+    {"avoid", Smt::avoid},
 };
 
 /// The sound devices, by the names that Profile::audio_model holds.

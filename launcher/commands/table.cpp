@@ -22,6 +22,8 @@ constexpr std::array change = {
 constexpr std::array copy = {Option{"no-disk", "", "copy the profile alone"}};
 constexpr std::array erase = {
     Option{"disks", "", "remove its disk, firmware variables and TPM state as well"}};
+constexpr std::array draw = {
+    Option{"svg", "FILE", "draw it into an SVG file instead; - is standard output"}};
 constexpr std::array ready = {Option{"ready", "", "say on descriptor 3 when clients can connect"}};
 
 constexpr std::array start_examples = {
@@ -61,6 +63,9 @@ constexpr std::array edit_examples = {
 constexpr std::array caps_examples = {
     Example{"hvlaunch caps aarch64", "of qemu-system-aarch64"},
     Example{"hvlaunch caps /opt/qemu/bin/qemu-system-x86_64", "of one binary"}};
+constexpr std::array topology_examples = {
+    Example{"hvlaunch topology", "in the terminal"},
+    Example{"hvlaunch topology --svg host.svg", "for a report"}};
 
 constexpr std::string_view vm = "<vm>";
 
@@ -231,6 +236,8 @@ constexpr Command commands[] = {
      "",
      caps_examples,
      caps_command},
+    {"topology", Group::host, "draw the host's CPUs, caches, memory nodes and who runs where",
+     Operands::none, "", draw, "", topology_examples, topology_command},
     {"recover",
      Group::host,
      "clean up after guests that ended unseen",

@@ -6,6 +6,7 @@
 
 #include "launcher/base/paths.h"
 #include "launcher/host/facts.h"
+#include "launcher/plan/choice.h"
 #include "launcher/plan/plan.h"
 #include "launcher/qemu/capabilities.h"
 #include "launcher/qemu/firmware.h"
@@ -14,21 +15,6 @@
 #include <optional>
 
 namespace hv::plan {
-
-/// A value that was decided, and why so.
-template <class T>
-struct Choice {
-  T value{};
-  Cause cause{};
-};
-
-struct Cpus {
-  std::uint64_t count = 1;
-  std::uint64_t sockets = 1;
-  std::uint64_t dies = 1;
-  std::uint64_t cores = 1;
-  std::uint64_t threads = 1;
-};
 
 struct Flash {
   std::string code;
