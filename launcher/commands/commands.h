@@ -32,6 +32,7 @@ Outcome clone_command(Context& context, const Arguments& arguments);
 Outcome delete_command(Context& context, const Arguments& arguments);
 
 Outcome caps_command(Context& context, const Arguments& arguments);
+Outcome vfio_command(Context& context, const Arguments& arguments);
 Outcome recover_command(Context& context, const Arguments& arguments);
 Outcome document_command(Context& context, const Arguments& arguments);
 

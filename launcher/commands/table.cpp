@@ -22,6 +22,10 @@ constexpr std::array change = {
 constexpr std::array copy = {Option{"no-disk", "", "copy the profile alone"}};
 constexpr std::array erase = {
     Option{"disks", "", "remove its disk, firmware variables and TPM state as well"}};
+constexpr std::array take_devices = {
+    Option{"driver", "DRIVER", "bind this one instead of vfio-pci"},
+    Option{"siblings", "", "take the other members of the IOMMU groups from their drivers, too"},
+    Option{"force", "", "take even what the host uses"}};
 constexpr std::array ready = {Option{"ready", "", "say on descriptor 3 when clients can connect"}};
 
 constexpr std::array start_examples = {
@@ -61,6 +65,10 @@ constexpr std::array edit_examples = {
 constexpr std::array caps_examples = {
     Example{"hvlaunch caps aarch64", "of qemu-system-aarch64"},
     Example{"hvlaunch caps /opt/qemu/bin/qemu-system-x86_64", "of one binary"}};
+
+constexpr std::array vfio_examples = {
+    Example{"hvlaunch vfio bind 0000:65:00.0 0000:65:00.1", "a card and its sound function"},
+    Example{"hvlaunch vfio unbind 65:00.0", "to the driver that it had"}};
 
 constexpr std::string_view vm = "<vm>";
 
@@ -231,6 +239,13 @@ constexpr Command commands[] = {
      "",
      caps_examples,
      caps_command},
+    {"vfio", Group::host, "take PCI functions from the host's drivers, and give them back",
+     Operands::words, "bind <address>… | unbind <address>…", take_devices,
+     "`bind` is for devices that are to stay ready for guests: until `unbind` or the end of the\n"
+     "boot, whoever starts and stops. `unbind` gives them back to the driver they had, or to "
+     "none.\n"
+     "A guest takes its devices by itself, and gives them back when it ends.",
+     vfio_examples, vfio_command},
     {"recover",
      Group::host,
      "clean up after guests that ended unseen",
