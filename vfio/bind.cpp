@@ -4,6 +4,8 @@
 #include "launcher/base/text.h"
 #include "vfio/attribute.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -63,10 +65,30 @@ Result<> set_override(const Hands& hands, const std::string& text) {
       "another program binds devices at the same time: driverctl, a udev rule, libvirt");
 }
 
+bool is_guest_driver(std::string_view driver) {
+  return driver.contains("vfio");
+}
+
+/// The kernel would wait until the program that has the function's group open
+/// closes it. Groups are opened once only, so it tells.
+Result<> require_unused(const Hands& hands) {
+  const auto group =
+      fmt::format("/dev/vfio/{}", TRY(link_target(hands.root, hands.path("iommu_group"))));
+  const auto opened = hands.root.open_file(group, O_RDWR | O_NONBLOCK);
+  if (opened || opened.error().os_error != EBUSY) return {};
+  return std::unexpected(with_hint(
+      {.fault = Fault::state,
+       .id = "function-in-use",
+       .message =
+           fmt::format("a program has {} open, and with it {}", group, to_string(hands.address))},
+      fmt::format("`fuser -v {}` shows it: stop that guest first", group)));
+}
+
 /// Leaves the function without a driver.
 Result<> release(const Hands& hands) {
   const auto driver = TRY(hands.driver());
   if (driver.empty()) return {};
+  if (is_guest_driver(driver)) TRY(require_unused(hands));
   TRY(hands.write(hands.path("driver/unbind"), to_string(hands.address)),
       "taking {} from the driver '{}'", to_string(hands.address), driver);
   const auto now = TRY(hands.driver());

@@ -51,8 +51,15 @@ Limits limits_of(Operands operands) {
     case Operands::vm_and_words: return {1, any};
     case Operands::two_vms: return {2, 2};
     case Operands::word: return {0, 1};
+    case Operands::words: return {1, any};
   }
   std::unreachable();
+}
+
+std::string missing_operand(Operands operands) {
+  if (operands == Operands::two_vms) return "two names are needed";
+  if (operands == Operands::words) return "a word is missing";
+  return "the name of a VM is missing";
 }
 
 Error usage_error(const Command& command, std::string message) {
@@ -162,9 +169,7 @@ Result<Arguments> parse(const Command& command, const std::vector<std::string>& 
     const auto [least, most] = limits_of(command.operands);
     if (arguments.has("help")) return arguments;
     if (arguments.operands.size() < least)
-      return std::unexpected(usage_error(command, command.operands == Operands::two_vms
-                                                      ? "two names are needed"
-                                                      : "the name of a VM is missing"));
+      return std::unexpected(usage_error(command, missing_operand(command.operands)));
     if (arguments.operands.size() > most)
       return std::unexpected(
           usage_error(command, fmt::format("'{}' is one word too many", arguments.operands[most])));

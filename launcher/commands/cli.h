@@ -35,7 +35,8 @@ enum class Operands : std::uint8_t {
   vm_and_words,  ///< A VM, then whatever the command takes.
   new_vm,        ///< A name that is not taken.
   two_vms,
-  word,  ///< At most one.
+  word,   ///< At most one.
+  words,  ///< A verb, then whatever it takes.
 };
 
 enum class Group : std::uint8_t { guests, profiles, host, stages };

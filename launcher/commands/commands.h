@@ -33,6 +33,7 @@ Outcome delete_command(Context& context, const Arguments& arguments);
 
 Outcome caps_command(Context& context, const Arguments& arguments);
 Outcome topology_command(Context& context, const Arguments& arguments);
+Outcome vfio_command(Context& context, const Arguments& arguments);
 Outcome recover_command(Context& context, const Arguments& arguments);
 Outcome document_command(Context& context, const Arguments& arguments);
 

@@ -19,7 +19,8 @@ bool takes_vm(const Command& command) {
     case Operands::two_vms: return true;
     case Operands::none:
     case Operands::new_vm:
-    case Operands::word: return false;
+    case Operands::word:
+    case Operands::words: return false;
   }
   std::unreachable();
 }

@@ -24,6 +24,10 @@ constexpr std::array erase = {
     Option{"disks", "", "remove its disk, firmware variables and TPM state as well"}};
 constexpr std::array draw = {
     Option{"svg", "FILE", "draw it into an SVG file instead; - is standard output"}};
+constexpr std::array take_devices = {
+    Option{"driver", "DRIVER", "bind this one instead of vfio-pci"},
+    Option{"siblings", "", "take the other members of the IOMMU groups from their drivers, too"},
+    Option{"force", "", "take even what the host uses"}};
 constexpr std::array ready = {Option{"ready", "", "say on descriptor 3 when clients can connect"}};
 
 constexpr std::array start_examples = {
@@ -66,6 +70,10 @@ constexpr std::array caps_examples = {
 constexpr std::array topology_examples = {
     Example{"hvlaunch topology", "in the terminal"},
     Example{"hvlaunch topology --svg host.svg", "for a report"}};
+
+constexpr std::array vfio_examples = {
+    Example{"hvlaunch vfio bind 0000:65:00.0 0000:65:00.1", "a card and its sound function"},
+    Example{"hvlaunch vfio unbind 65:00.0", "to the driver that it had"}};
 
 constexpr std::string_view vm = "<vm>";
 
@@ -238,6 +246,13 @@ constexpr Command commands[] = {
      caps_command},
     {"topology", Group::host, "draw the host's CPUs, caches, memory nodes and who runs where",
      Operands::none, "", draw, "", topology_examples, topology_command},
+    {"vfio", Group::host, "take PCI functions from the host's drivers, and give them back",
+     Operands::words, "bind <address>… | unbind <address>…", take_devices,
+     "`bind` is for devices that are to stay ready for guests: until `unbind` or the end of the\n"
+     "boot, whoever starts and stops. `unbind` gives them back to the driver they had, or to "
+     "none.\n"
+     "A guest takes its devices by itself, and gives them back when it ends.",
+     vfio_examples, vfio_command},
     {"recover",
      Group::host,
      "clean up after guests that ended unseen",

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/commands/vfio_bind.h"
+
+#include "launcher/commands/output.h"
+#include "launcher/run/hand_bound.h"
+#include "vfio/bind.h"
+#include "vfio/groups.h"
+#include "vfio/scan.h"
+
+namespace hv::commands {
+namespace {
+
+using vfio::PciAddress;
+
+Result<std::vector<PciAddress>> addresses_of(const Arguments& arguments) {
+  std::vector<PciAddress> addresses;
+  for (const auto& word : arguments.operands) {
+    auto address = vfio::parse_pci_address(word);
+    if (!address) {
+      address.error().fault = Fault::usage;
+      return std::unexpected(
+          with_hint(std::move(address).error(), "`hvlaunch vfio list` shows the addresses"));
+    }
+    addresses.push_back(*address);
+  }
+  if (!addresses.empty()) return addresses;
+  return std::unexpected(with_hint(
+      {.fault = Fault::usage, .id = "usage", .message = "the address of a PCI function is missing"},
+      "`hvlaunch vfio list` shows the addresses"));
+}
+
+/// What may be taken, and with which siblings; warns of what was forced.
+std::expected<std::vector<run::HandBinding>, Errors> judged(
+    const Context& context, const std::vector<PciAddress>& addresses, const Arguments& arguments) {
+  std::vector<vfio::Selector> selectors;
+  for (const auto& address : addresses) selectors.push_back({.address = address});
+  const auto devices = vfio::read_devices(context.root, selectors);
+  if (!devices) return std::unexpected(Errors{devices.error()});
+  const auto siblings = arguments.has("siblings") ? vfio::Siblings::bind : vfio::Siblings::refuse;
+  Errors errors;
+  std::vector<run::HandBinding> bindings;
+  for (auto& verdict :
+       vfio::judge(*devices,
+                   {.wanted = addresses, .siblings = siblings, .force = arguments.has("force")})) {
+    for (auto& error : verdict.errors) {
+      if (error.id == "incomplete-group")
+        error.hint = "name them as well, or take them from their drivers with --siblings";
+      errors.push_back(std::move(error));
+    }
+    for (const auto& warning : verdict.warnings) warn(warning.message);
+    bindings.push_back({.address = verdict.address, .siblings = std::move(verdict.take)});
+  }
+  if (!errors.empty()) return std::unexpected(std::move(errors));
+  return bindings;
+}
+
+std::string driver_now(const Context& context, const PciAddress& address) {
+  const auto binding = vfio::read_binding(context.root, address);
+  if (!binding) return "is not there";
+  return binding->driver.empty() ? "has no driver" : fmt::format("has '{}'", binding->driver);
+}
+
+}  // namespace
+
+Outcome vfio_bind(Context& context, const Arguments& arguments) {
+  const auto addresses = TRY_OUTCOME(addresses_of(arguments));
+  const auto bindings = judged(context, addresses, arguments);
+  if (!bindings) return std::unexpected(bindings.error());
+  const auto driver = arguments.value("driver", "vfio-pci");
+  TRY_OUTCOME(run::load_driver(context.root, driver));
+  TRY_OUTCOME(run::bind_by_hand(context.root, context.paths, *bindings, driver));
+  for (const auto& [address, siblings] : *bindings) {
+    say(context, fmt::format("{} {}", to_string(address), driver_now(context, address)));
+    for (const auto& sibling : siblings)
+      say(context, fmt::format("{} {}", to_string(sibling), driver_now(context, sibling)));
+  }
+  return {};
+}
+
+Outcome vfio_unbind(Context& context, const Arguments& arguments) {
+  Errors errors;
+  for (const auto& address : TRY_OUTCOME(addresses_of(arguments))) {
+    auto failed = run::return_by_hand(context.root, context.paths, address);
+    if (failed.empty())
+      say(context, fmt::format("{} {}", to_string(address), driver_now(context, address)));
+    for (auto& error : failed) errors.push_back(std::move(error));
+  }
+  if (!errors.empty()) return std::unexpected(std::move(errors));
+  return {};
+}
+
+}  // namespace hv::commands

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/hand_bound.h"
+
+#include "launcher/base/journal.h"
+#include "launcher/run/lock.h"
+#include "launcher/run/observe.h"
+#include "launcher/run/prepare.h"
+#include "launcher/run/program.h"
+#include "vfio/bind.h"
+
+#include <algorithm>
+
+namespace hv::run {
+namespace {
+
+std::string directory_in(const Paths& paths) {
+  return paths.runtime + "/.vfio";
+}
+
+std::string journal_of(const Paths& paths, const vfio::PciAddress& address) {
+  return fmt::format("{}/{}", directory_in(paths), to_string(address));
+}
+
+Result<UniqueFd> take_lock(const Root& root, const std::string& path) {
+  auto lock = TRY(try_lock(root, path));
+  if (lock) return *std::move(lock);
+  constexpr auto patience = 2 * vfio::bind_patience;  // A driver may hang for those before us.
+  return lock_within(root, path, patience);
+}
+
+/// One of these at a time. Its file goes with the last journal.
+class Turn {
+ public:
+  [[nodiscard]] static Result<Turn> take(const Root& root, const Paths& paths) {
+    const auto directory = directory_in(paths);
+    constexpr int tries = 100;
+    for (int i = 0;; ++i) {
+      TRY(root.make_directories(directory, 0700));
+      auto lock = take_lock(root, directory + "/lock");
+      if (lock) return Turn(root, directory, *std::move(lock));
+      // Whoever had it before us took the directory away.
+      if (lock.error().os_error != ENOENT || i == tries)
+        return std::unexpected(std::move(lock).error());
+    }
+  }
+  Turn(Turn&&) noexcept = default;
+  Turn& operator=(Turn&&) = delete;
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    if (!lock_) return;
+    const auto names = root_->list(directory_);
+    if (!names || names->size() > 1) return;
+    // What stays is empty, and does no harm.
+    (void)root_->remove(directory_ + "/lock");
+    (void)root_->remove(directory_);
+  }
+
+ private:
+  Turn(const Root& root, std::string directory, UniqueFd lock)
+      : root_(&root), directory_(std::move(directory)), lock_(std::move(lock)) {}
+
+  const Root* root_;
+  std::string directory_;
+  UniqueFd lock_;
+};
+
+Result<> remember(const Root& root, const vfio::PciAddress& address, Journal& journal) {
+  const auto before = TRY(vfio::read_binding(root, address));
+  return journal.record({.kind = Undo::Kind::return_function,
+                         .path = to_string(address),
+                         .value = to_string(before)});
+}
+
+Result<> take(const Root& root, const HandBinding& binding, const std::string& driver,
+              Journal& journal) {
+  TRY(remember(root, binding.address, journal));
+  for (const auto& sibling : binding.siblings) {
+    TRY(remember(root, sibling, journal));
+    TRY(vfio::unbind(root, sibling));
+  }
+  return vfio::bind(root, binding.address, driver);
+}
+
+}  // namespace
+
+Result<> load_driver(const Root& root, const std::string& driver) {
+  if (vfio::has_driver(root, driver)) return {};
+  // A name that is none, or an option, is bind()'s to refuse.
+  constexpr auto* letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+  const bool is_name = !driver.empty() && driver.find_first_not_of(letters) == std::string::npos;
+  if (!is_name || driver.starts_with('-')) return {};
+  return run_program({"modprobe", driver}, "kmod");
+}
+
+Result<> bind_by_hand(const Root& root, const Paths& paths,
+                      const std::vector<HandBinding>& bindings, const std::string& driver) {
+  const auto turn = TRY(Turn::take(root, paths));
+  std::vector<Journal> journals;  // Rolled back when this returns early.
+  for (const auto& binding : bindings) {
+    const auto path = journal_of(paths, binding.address);
+    if (root.exists(path)) {
+      TRY(vfio::bind(root, binding.address, driver));
+      continue;
+    }
+    journals.push_back(TRY(Journal::open(root, path, undo)));
+    TRY(take(root, binding, driver, journals.back()));
+  }
+  for (auto& journal : journals) journal.keep();
+  return {};
+}
+
+Errors return_by_hand(const Root& root, const Paths& paths, const vfio::PciAddress& address) {
+  const auto path = journal_of(paths, address);
+  if (!root.exists(path))
+    return {{.fault = Fault::state,
+             .id = "not-bound-by-hand",
+             .message =
+                 fmt::format("nobody has bound {} with `hvlaunch vfio bind`", to_string(address)),
+             .hint = "a guest gives its devices back by itself when it ends"}};
+  if (const auto guest = guest_with(root, paths, address))
+    return {{.fault = Fault::state,
+             .id = "function-in-use",
+             .message = fmt::format("the running guest '{}' has {}", *guest, to_string(address)),
+             .hint = fmt::format("stop it first: `hvlaunch stop {}`", *guest)}};
+  const auto turn = Turn::take(root, paths);
+  if (!turn) return {turn.error()};
+  auto journal = Journal::open(root, path, undo);
+  if (!journal) return {std::move(journal).error()};
+  return journal->rollback();
+}
+
+std::vector<vfio::PciAddress> bound_by_hand(const Root& root, const Paths& paths) {
+  std::vector<vfio::PciAddress> addresses;
+  for (const auto& name : root.list(directory_in(paths)).value_or(std::vector<std::string>{}))
+    if (const auto address = vfio::parse_pci_address(name)) addresses.push_back(*address);
+  return addresses;
+}
+
+std::optional<std::string> guest_with(const Root& root, const Paths& paths,
+                                      const vfio::PciAddress& address) {
+  const auto is_it = [name = to_string(address)](const Undo& entry) {
+    return entry.kind == Undo::Kind::return_function && entry.path == name;
+  };
+  for (const auto& vm : active_vms(root, paths)) {
+    const Place place{root, paths, vm};
+    const auto text = root.read_raw(place.file("journal"));
+    const auto journal = text ? parse_journal(*text) : std::unexpected(text.error());
+    if (journal && std::ranges::any_of(journal->entries, is_it) && is_locked(root, place.lock()))
+      return vm;
+  }
+  return std::nullopt;
+}
+
+}  // namespace hv::run
