@@ -16,6 +16,28 @@ struct Slot {
   std::vector<std::uint32_t> used{};
 };
 
+using Cores = std::vector<const host::Core*>;
+
+/// How far apart the cores of one guest may be, from near to far.
+enum class Scope : std::uint8_t { cache, node, host };
+
+/// What one try may use.
+struct Try {
+  Scope scope = Scope::cache;
+  profiles::Smt smt = profiles::Smt::pair;
+};
+
+/// The cores by cache, or by node, or all.
+[[nodiscard]] std::vector<Cores> domains(const PinningInputs& in, const Cores& cores, Scope scope);
+
+/// How many vCPUs a core takes, and cores take.
+[[nodiscard]] std::size_t width_of(const host::Core& core, profiles::Smt smt);
+[[nodiscard]] std::size_t room(const Cores& cores, profiles::Smt smt);
+
+/// Those of `cores` that suit the guest best; nullopt: no domain has the room.
+[[nodiscard]] std::optional<Cores> best_cores(const PinningInputs& in, const Cores& cores,
+                                              Try with);
+
 struct Placed {
   std::vector<Slot> slots;  ///< In the order of the vCPUs.
   std::string why;          ///< "8 vCPUs on 4 cores of the L3 of CPUs 8-15".

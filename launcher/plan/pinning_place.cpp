@@ -4,8 +4,6 @@
 #include "profiles/words.h"
 
 #include <algorithm>
-#include <map>
-#include <tuple>
 
 namespace hv::plan {
 namespace {
@@ -15,16 +13,6 @@ using host::CpuKind;
 using profiles::NearDevice;
 using profiles::Placement;
 using profiles::Smt;
-using Cores = std::vector<const Core*>;
-
-/// How far apart the cores of one guest may be, from near to far.
-enum class Scope : std::uint8_t { cache, node, host };
-
-/// What one try may use.
-struct Try {
-  Scope scope;
-  Smt smt;
-};
 
 class Placer {
  public:
@@ -45,19 +33,10 @@ class Placer {
   [[nodiscard]] std::vector<Cores> sources() const;
   [[nodiscard]] Cores eligible() const;
   [[nodiscard]] bool is_wanted(const Core& core) const;
-  [[nodiscard]] bool has_memory(const Core& core) const;
-  [[nodiscard]] std::vector<Cores> domains(const Cores& cores, Scope scope) const;
-  [[nodiscard]] std::size_t room(const Cores& cores, Smt smt) const;
-  [[nodiscard]] Cores pick(const Cores& domain, Smt smt) const;
-  [[nodiscard]] Cores picked_evenly(std::vector<Cores>& caches, Smt smt) const;
-  [[nodiscard]] std::optional<Cores> best(const Cores& cores, Try with) const;
   [[nodiscard]] std::vector<Slot> filled(const Cores& cores, Smt smt) const;
   [[nodiscard]] std::string reason(const std::vector<Slot>& slots) const;
   [[nodiscard]] Error no_room(const Cores& cores) const;
 
-  [[nodiscard]] std::size_t width(const Core& core, Smt smt) const {
-    return smt == Smt::avoid ? 1 : core.cpus.size();
-  }
   [[nodiscard]] bool is(Placement placement) const { return placement_ == placement; }
   [[nodiscard]] Cores without_first(const Cores& cores) const {
     Cores rest;
@@ -136,103 +115,13 @@ std::vector<Cores> Placer::sources() const {
   return sources;
 }
 
-std::vector<Cores> Placer::domains(const Cores& cores, Scope scope) const {
-  // A cache of two nodes (rare: sub-NUMA clusters) is one for `one-l3` only.
-  const bool by_node = scope == Scope::node || (scope == Scope::cache && !is(Placement::one_l3));
-  std::map<std::pair<std::uint32_t, std::size_t>, Cores> domains;
-  for (const auto* const core : cores)
-    domains[{by_node ? core->node : 0, scope == Scope::cache ? core->cache : 0}].push_back(core);
-  std::vector<Cores> list;
-  for (auto& [key, members] : domains) list.push_back(std::move(members));
-  return list;
-}
-
-std::size_t Placer::room(const Cores& cores, Smt smt) const {
-  std::size_t cpus = 0;
-  for (const auto* const core : cores) cpus += width(*core, smt);
-  return cpus;
-}
-
-bool Placer::has_memory(const Core& core) const {
-  const auto* const node = in_->host.find_node(core.node);
-  if (node == nullptr || in_->huge_page_kib == 0)
-    return node == nullptr || node->free_mib >= in_->memory_mib;
-  const auto pool = std::ranges::find(node->pools, in_->huge_page_kib, &host::NodePool::page_kib);
-  return pool != node->pools.end() && pool->free * pool->page_kib / 1024 >= in_->memory_mib;
-}
-
-/// As many from each of the fewest caches that do, or else the fullest first.
-Cores Placer::picked_evenly(std::vector<Cores>& caches, Smt smt) const {
-  const auto each = width(*caches.front().front(), smt);
-  const auto wanted = (in_->vcpus + each - 1) / each;
-  const auto fits = [&](std::size_t count) {
-    return wanted % count == 0 && caches[count - 1].size() >= wanted / count;
-  };
-  std::size_t count = is(Placement::spread) ? std::min<std::size_t>(caches.size(), wanted) : 1;
-  if (is(Placement::spread))
-    while (count > 1 && !fits(count)) --count;
-  else
-    while (count < caches.size() && !fits(count)) ++count;
-  const bool alike = std::ranges::all_of(
-      caches, [&](const Cores& cache) { return room(cache, smt) == cache.size() * each; });
-  Cores chosen;
-  if (!alike || !fits(count)) {
-    for (const auto& cache : caches) std::ranges::copy(cache, std::back_inserter(chosen));
-    return chosen;
-  }
-  for (std::size_t i = 0; i < count; ++i)
-    for (std::size_t j = 0; j < wanted / count; ++j) chosen.push_back(caches[i][j]);
-  return chosen;
-}
-
-/// The cores of a domain that has the room, in the host's order.
-Cores Placer::pick(const Cores& domain, Smt smt) const {
-  auto caches = domains(domain, Scope::cache);
-  std::ranges::stable_sort(caches, std::ranges::greater{},
-                           [&](const Cores& cache) { return room(cache, smt); });
-  auto chosen = picked_evenly(caches, smt);
-  std::size_t room = 0;
-  const auto enough = std::ranges::find_if(chosen, [&](const Core* core) {
-    const bool done = room >= in_->vcpus;
-    room += width(*core, smt);
-    return done;
-  });
-  chosen.erase(enough, chosen.end());
-  std::ranges::sort(chosen);  // They point into Topology::cores, which is in order.
-  return chosen;
-}
-
-/// The domain that fits best: with the memory, away from CPU 0, and the
-/// fullest, so that large ones stay whole for others.
-std::optional<Cores> Placer::best(const Cores& cores, Try with) const {
-  const Cores* found = nullptr;
-  std::tuple<bool, bool, std::size_t> least;
-  const auto candidates = domains(cores, with.scope);
-  const auto* const first = in_->host.core_of(0);
-  for (const auto& domain : candidates) {
-    const auto space = room(domain, with.smt);
-    if (space < in_->vcpus) continue;
-    const auto& core = *domain.front();
-    const bool beside_first =
-        first != nullptr && (with.scope == Scope::cache  ? core.cache == first->cache
-                             : with.scope == Scope::node ? core.node == first->node
-                                                         : true);
-    const std::tuple rank{!has_memory(core), beside_first, space};
-    if (found != nullptr && rank >= least) continue;
-    found = &domain;
-    least = rank;
-  }
-  if (found == nullptr) return std::nullopt;
-  return pick(*found, with.smt);
-}
-
 std::vector<Slot> Placer::filled(const Cores& cores, Smt smt) const {
   std::vector<Slot> slots;
   std::size_t left = in_->vcpus;
   for (const auto* const core : cores) {
     Slot slot{.core = core};
     for (const auto cpu : core->cpus)
-      if (left > 0 && slot.used.size() < width(*core, smt)) {
+      if (left > 0 && slot.used.size() < width_of(*core, smt)) {
         slot.used.push_back(cpu);
         --left;
       }
@@ -273,7 +162,7 @@ Error Placer::no_room(const Cores& cores) const {
     if (is_wanted(core)) all.push_back(&core);
   std::size_t largest = 0;
   std::string which = "none";
-  for (const auto& domain : domains(all, scope)) {
+  for (const auto& domain : domains(*in_, all, scope)) {
     if (room(domain, smt) <= largest) continue;
     largest = room(domain, smt);
     CpuSet cpus;
@@ -281,7 +170,7 @@ Error Placer::no_room(const Cores& cores) const {
     which = to_string(cpus);
   }
   std::size_t most = 0;
-  for (const auto& domain : domains(cores, scope)) most = std::max(most, room(domain, smt));
+  for (const auto& domain : domains(*in_, cores, scope)) most = std::max(most, room(domain, smt));
   const auto where = near_ != nullptr         ? fmt::format("near {}", near_->device)
                      : is(Placement::p_cores) ? "on the performance cores"
                      : is(Placement::e_cores) ? "on the efficiency cores"
@@ -326,7 +215,7 @@ std::expected<Placed, Errors> Placer::place(std::vector<Warning>& warnings) {
   for (const auto& source : sources())
     for (const auto smt : ways())
       for (const auto scope : scopes()) {
-        const auto cores = best(source, {.scope = scope, .smt = smt});
+        const auto cores = best_cores(*in_, source, {.scope = scope, .smt = smt});
         if (!cores) continue;
         Placed placed{.slots = filled(*cores, smt), .why = {}};
         placed.why = reason(placed.slots);
