@@ -30,6 +30,7 @@ class Solver {
     pins_.iothreads = others(in_->wish.iothreads, "I/O threads");
     pins_.helpers = others(in_->wish.helpers, "helpers");
     if (!errors_.empty()) return std::unexpected(std::move(errors_));
+    std::ranges::move(thread_warnings(*in_, pins_), std::back_inserter(pins_.warnings));
     return std::move(pins_);
   }
 
@@ -92,7 +93,7 @@ class Solver {
       pins_.warnings.push_back(
           {"unused-pins", fmt::format("{} for {}: the last are not used",
                                       counted(cpus.size(), "pin"), counted(in_->vcpus, "vCPU"))});
-    pins_.guest = guest_of(*in_, pins_.vcpus, pins_.warnings);
+    pins_.guest = guest_of(*in_, pins_.vcpus);
   }
 
   void pin_to(const PinPool& pool) {
@@ -102,7 +103,7 @@ class Solver {
                                     {.pointer = pointer,
                                      .why = "the profile names them for all "
                                             "vCPUs together"}});
-    pins_.guest = guest_of(*in_, pins_.vcpus, pins_.warnings);
+    pins_.guest = guest_of(*in_, pins_.vcpus);
     // The scheduler moves nothing between isolated CPUs: all would stay on one.
     if (const auto isolated = pool.cpus & in_->host.isolated; isolated.size() > 1)
       pins_.warnings.push_back(

@@ -52,8 +52,10 @@ struct Placed {
 
 /// The same for pins that the profile lists.
 [[nodiscard]] Choice<Cpus> guest_of(const PinningInputs& in,
-                                    const std::vector<Choice<CpuSet>>& vcpus,
-                                    std::vector<Warning>& warnings);
+                                    const std::vector<Choice<CpuSet>>& vcpus);
+
+/// Where what the guest is told of its threads is not so.
+[[nodiscard]] std::vector<Warning> thread_warnings(const PinningInputs& in, const Pins& pins);
 
 /// "1 core", "8 cores".
 [[nodiscard]] std::string counted(std::uint64_t count, std::string_view what);
