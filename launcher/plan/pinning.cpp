@@ -75,8 +75,8 @@ class Solver {
   }
 
   void pin_to(const PinList& list) {
-    const auto& [cpus, repeats] = list;
-    if (cpus.empty() || (!repeats && cpus.size() < in_->vcpus))
+    const auto& cpus = list.cpus;
+    if (cpus.empty() || (!list.repeats && cpus.size() < in_->vcpus))
       return note({.fault = Fault::profile,
                    .id = "too-few-pins",
                    .message = fmt::format("{} for {}", counted(cpus.size(), "pin"),

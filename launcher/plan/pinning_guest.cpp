@@ -113,6 +113,7 @@ std::vector<Warning> thread_warnings(const PinningInputs& in, const Pins& pins) 
       warnings.push_back({std::string(id), std::move(message)});
   };
   std::vector<const host::Core*> cores;
+  cores.reserve(pins.vcpus.size());
   for (const auto& vcpu : pins.vcpus)
     cores.push_back(vcpu.value.size() == 1 ? only_core(in, vcpu.value) : nullptr);
   for (std::size_t i = 0; i < cores.size(); ++i)

@@ -91,6 +91,7 @@ std::vector<Cores> domains(const PinningInputs& in, const Cores& cores, Scope sc
   for (const auto* const core : cores)
     domains[{by_node ? core->node : 0, scope == Scope::cache ? core->cache : 0}].push_back(core);
   std::vector<Cores> list;
+  list.reserve(domains.size());
   for (auto& [key, members] : domains) list.push_back(std::move(members));
   return list;
 }
