@@ -124,7 +124,8 @@ TEST_CASE("vCPUs go where the profile wishes") {
       // An odd number has no pairs.
       {{"desktop", "one-l3", 3}, "1 2 3 | 0,4-8,12-15 | 1x1x3x1 | node 0 | claim 1-3,9-11"},
       {{"desktop", "one-l3", 9},
-       "1 9 2 10 3 11 4 12 5 | 0,6-8,14-15 | 1x1x9x1 | node 0 | claim 1-5,9-13"},
+       "1 9 2 10 3 11 4 12 5 | 0,6-8,14-15 | 1x1x9x1 | node 0 | claim 1-5,9-13 | "
+       "siblings-apart"},
       {{"desktop", "one-l3", 1}, "1 | 0,2-8,10-15 | 1x1x1x1 | node 0 | claim 1,9"},
       {{"desktop", "spread", 4}, "1 2 3 4 | 0,5-8,13-15 | 1x1x4x1 | node 0 | claim 1-4,9-12"},
       {{"desktop", "near 0", 2}, "1 9 | 0,2-8,10-15 | 1x1x1x2 | node 0 | claim 1,9"},
@@ -148,6 +149,14 @@ TEST_CASE("vCPUs go where the profile wishes") {
        "32 96 33 97 | 34-63,98-127 | 1x1x2x2 | node 1 | claim 32-33,96-97"},
       {{"two-socket", "spread", 4},
        "1 2 32 33 | 0,3-31,34-64,67-95,98-127 | 2x1x2x1 | node 0-1 | claim 1-2,32-33,65-66,96-97"},
+      // Evenly over most caches, or in turns over all: never all on one.
+      {{"two-socket", "spread", 3},
+       "1 32 33 | 0,2-31,34-64,66-95,98-127 | 1x1x3x1 | node 0-1 | claim 1,32-33,65,96-97"},
+      {{"epyc", "spread", 12},
+       "8 9 16 17 24 25 32 33 40 41 48 49 | "
+       "10-15,18-23,26-31,34-39,42-47,50-55,74-79,82-87,90-95,98-103,106-111,114-119 | 1x6x2x1 | "
+       "node 0-3 | claim "
+       "8-9,16-17,24-25,32-33,40-41,48-49,72-73,80-81,88-89,96-97,104-105,112-113"},
       {{"two-socket", "near 0", 2}, "1 65 | 0,2-31,64,66-95 | 1x1x1x2 | node 0 | claim 1,65"},
 
       {{"hybrid", "p-cores", 4}, "2 3 4 5 | 0-1,6-19 | 1x1x2x2 | node 0 | claim 2-5"},
@@ -157,7 +166,7 @@ TEST_CASE("vCPUs go where the profile wishes") {
        "0 1 2 3 4 5 6 7 8 9 10 11 | 12-19 | 1x1x6x2 | node 0 | claim 0-11"},
       {{"hybrid", "one-node", 18},
        "2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 | 0-1 | 1x1x18x1 | node 0 | claim 2-19 | "
-       "mixed-cores"},
+       "mixed-cores | siblings-apart"},
 
       // No cache is known to be shared: a node is the nearest to it.
       {{"arm-server", "one-l3", 4}, "40 41 42 43 | 44-79 | 1x1x4x1 | node 1 | claim 40-43"},
@@ -294,6 +303,16 @@ TEST_CASE("the profile's topology stays, and says whether siblings are wanted") 
   extra.guest.cores = {4, "/topology/cores"};
   CHECK_EQ(text_of(pinned({"desktop", "one-l3", 4}, extra)),
            "1 2 3 4 | 0,5-8,13-15 | 1x1x4x1 | node 0 | claim 1-4,9-12");
+  extra.guest.threads.value = 2;
+  extra.guest.cores.value = 2;
+  CHECK_EQ(text_of(pinned({"desktop", "one-l3", 4}, extra)),
+           "1 9 2 10 | 0,3-8,11-15 | 1x1x2x2 | node 0 | claim 1-2,9-10");
+  // Siblings that the host does not have, or that the list does not give.
+  CHECK_EQ(text_of(pinned({"arm-server", "one-l3", 4}, extra)),
+           "40 41 42 43 | 44-79 | 1x1x2x2 | node 1 | claim 40-43 | threads-apart");
+  CHECK_EQ(text_of(pinned({"desktop", "list 1 2 9 10", 4}, extra)),
+           "1 2 9 10 | 0,3-8,11-15 | 1x1x2x2 | node 0 | claim 1-2,9-10 | threads-apart | "
+           "siblings-apart");
 }
 
 TEST_CASE("a machine without dies gets none") {

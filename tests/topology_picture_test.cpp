@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/host/topology_picture.h"
 
+#include "launcher/commands/commands.h"
 #include "tests/golden.h"
 #include "tests/host_cpus.h"
 
@@ -159,4 +160,25 @@ TEST_CASE("displays, network and storage are the devices to be near to") {
   CHECK_EQ(devices[1].node, 1);
   CHECK_EQ(devices[2].description, "network 8086:1533");
   CHECK(read_near_devices(TempTree().root()).empty());
+}
+
+TEST_CASE("topology --svg draws into a file") {
+  const TempTree tree;
+  write_host_cpus(tree, "hybrid");
+  tree.write("/proc/sys/kernel/hostname", "laptop\n");
+  tree.write("/reports/old", "");
+  hv::commands::Context context{.root = tree.root(), .directory = "/reports"};
+  context.json = false;
+  const auto drawn = [&](const char* file) {
+    hv::commands::Arguments arguments;
+    arguments.options["svg"] = {file};
+    return hv::commands::topology_command(context, arguments);
+  };
+  REQUIRE(drawn("host.svg").has_value());
+  CHECK(tree.read("/reports/host.svg").contains("<title>Topology of laptop</title>"));
+  CHECK(drawn("/reports/other.svg").has_value());
+  CHECK_EQ(drawn("").error()[0].id, "usage");
+  CHECK_FALSE(drawn("missing/host.svg").has_value());
+  context.directory.clear();
+  CHECK_EQ(drawn("host.svg").error()[0].id, "no-directory");
 }

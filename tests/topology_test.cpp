@@ -171,5 +171,5 @@ TEST_CASE("the topology of a host with 256 CPUs is read in a few milliseconds") 
     CHECK_EQ(host.caches.size(), 16);
   }
   MESSAGE("256 CPUs: ", best.count() / 1000, " us");
-  CHECK_LT(best, std::chrono::milliseconds(200));  // Far off: sanitizers, noisy machines.
+  CHECK_LT(best, std::chrono::milliseconds(500));  // Far off: sanitizers, noisy machines.
 }

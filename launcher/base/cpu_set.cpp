@@ -78,7 +78,7 @@ std::string to_string(const CpuSet& cpus) {
   for (auto at = cpus.begin(); at != cpus.end();) {
     const auto first = *at;
     auto last = first;
-    while (++at != cpus.end() && *at == last + 1) ++last;
+    for (++at; at != cpus.end() && *at == last + 1; ++at) last = *at;
     if (!text.empty()) text += ',';
     text += first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
   }

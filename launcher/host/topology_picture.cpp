@@ -115,7 +115,8 @@ std::string title_of(const CoreGroup& group) {
     title = group.kind == CpuKind::performance ? "P-cores, " : "E-cores, ";
   if (group.cores.front()->die != 0) title += fmt::format("die {}, ", group.cores.front()->die);
   if (group.cache->level != 0)
-    title += fmt::format("L{} {}, ", group.cache->level, page_text(group.cache->size_kib));
+    title += fmt::format("{}L{} {}, ", cpus == group.cache->cpus ? "" : "shared ",
+                         group.cache->level, page_text(group.cache->size_kib));
   return title + fmt::format("CPU{} {}", cpus.size() == 1 ? "" : "s", to_string(cpus));
 }
 

@@ -79,7 +79,7 @@ struct Tenants {
 /// Nodes of memory without CPUs.
 [[nodiscard]] std::vector<const Node*> nodes_without_cpus(const Topology& host);
 
-/// "L3 32 MiB · CPUs 8-15,72-79", with " performance" for one kind of several.
+/// "L3 32 MiB, CPUs 8-15,72-79"; "P-cores, shared L3 24 MiB, CPUs 0-11".
 [[nodiscard]] std::string title_of(const CoreGroup& group);
 
 /// "2 packages, 64 cores, 128 CPUs, 2 NUMA nodes, 512 GiB".

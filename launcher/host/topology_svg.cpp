@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/base/text.h"
 #include "launcher/host/topology_picture.h"
+#include "launcher/host/topology_style.h"
 
 #include <algorithm>
 #include <iterator>
@@ -21,48 +22,6 @@ constexpr std::size_t box_pad = 8;
 constexpr std::size_t box_title = 20;
 constexpr std::size_t line = 18;
 constexpr std::size_t colours = 8;
-
-/// Colours are classes: a viewer that prefers dark gets the second set. No
-/// custom properties: not every program that shows SVG files knows them.
-constexpr std::string_view style = R"(<style>
-text { font: 12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1c2330; }
-.title { font-size: 20px; font-weight: 600; }
-.head { font-size: 14px; font-weight: 600; }
-.dim { fill: #5a6577; }
-.small { font-size: 11px; }
-.who { font-size: 11px; font-weight: 700; text-anchor: end; }
-.right { text-anchor: end; }
-.page { fill: #ffffff; }
-.package { fill: #f5f7fa; stroke: #c5cedb; }
-.cache { fill: #ffffff; stroke: #c5cedb; }
-.core { fill: #e4e9f0; }
-.efficiency { fill: #dcefe3; }
-.cpu { fill: #ffffff; }
-.isolated { stroke: #8a6d00; stroke-width: 1.5; stroke-dasharray: 3 2; }
-.forbidden { opacity: 0.35; }
-.used { fill: #8794a8; }
-.huge { fill: #c9821a; }
-.free { fill: #e4e9f0; }
-.g0 { fill: #a9d3f5; } .g1 { fill: #ffd08a; } .g2 { fill: #b5e3b1; } .g3 { fill: #f5b8d0; }
-.g4 { fill: #d4c3f7; } .g5 { fill: #f2e58c; } .g6 { fill: #a6e5e0; } .g7 { fill: #f7b9a3; }
-@media (prefers-color-scheme: dark) {
-text { fill: #e8ecf2; }
-.dim { fill: #9aa7ba; }
-.page { fill: #10141b; }
-.package { fill: #171d27; stroke: #3a4659; }
-.cache { fill: #10141b; stroke: #3a4659; }
-.core { fill: #263041; }
-.efficiency { fill: #1f3a2c; }
-.cpu { fill: #10141b; }
-.isolated { stroke: #e0bd4a; }
-.used { fill: #7c8aa0; }
-.huge { fill: #d9963a; }
-.free { fill: #263041; }
-.g0 { fill: #1f5c8a; } .g1 { fill: #80530a; } .g2 { fill: #2b6a35; } .g3 { fill: #85335a; }
-.g4 { fill: #55409a; } .g5 { fill: #6b6110; } .g6 { fill: #176a66; } .g7 { fill: #8a3d22; }
-}
-</style>
-)";
 
 std::string escaped(std::string_view text) {
   std::string safe;
@@ -99,8 +58,8 @@ class Drawing {
 {4}<rect class="page" width="{0}" height="{1}"/>
 {5}</svg>
 )",
-        width, y_ + margin, escaped(picture_->title), escaped(summary_of(picture_->host)), style,
-        body_);
+        width, y_ + margin, escaped(picture_->title), escaped(summary_of(picture_->host)),
+        svg_style, body_);
   }
 
  private:
@@ -155,7 +114,7 @@ class Drawing {
       x += size.width + box_gap;
       tallest = std::max(tallest, size.height);
     }
-    y_ += tallest + 6;
+    y_ += tallest + 8;
     for (const auto* const device : part.devices) draw_device(*device);
   }
 
@@ -193,6 +152,7 @@ class Drawing {
         put(R"(<rect class="{}" x="{}" y="{}" width="{}" height="11"/>)", name, at, y, length);
       at += length;
     }
+    put(R"(<rect class="frame" x="{}" y="{}" width="{}" height="11" rx="2"/>)", x, y, wide);
   }
 
   [[nodiscard]] static std::size_t threads_of(const CoreGroup& group) {
@@ -256,7 +216,8 @@ class Drawing {
   }
 
   void draw_device(const NearDevice& device) {
-    write(margin + pad, "small", fmt::format("{}  {}", device.address, device.description), 16);
+    put_text(margin + pad, y_ + 11, "dim small", device.address);
+    write(margin + pad + 92, "small", device.description, 16);
   }
 
   void draw_rest() {
@@ -271,29 +232,40 @@ class Drawing {
     y_ += 4;
     for (std::size_t i = 0; i < tenants_.guests.size(); ++i) {
       const auto& [name, letter, vcpus, cpus] = tenants_.guests[i];
-      put(R"(<rect class="g{}" x="{}" y="{}" width="22" height="14" rx="3"/>)", i % colours, margin,
-          y_ + 2);
-      put_text(margin + 18, y_ + 13, "who", letter);
-      write(margin + 30, "",
+      put(R"(<rect class="g{}" x="{}" y="{}" width="24" height="15" rx="3"/>)", i % colours, margin,
+          y_ + 1);
+      put_text(margin + 16, y_ + 13, "who", letter);
+      write(margin + 34, "",
             fmt::format("{}: {} vCPU{} on CPU{} {}", name, vcpus, vcpus == 1 ? "" : "s",
                         cpus.size() == 1 ? "" : "s", to_string(cpus)));
     }
+    y_ += 4;
+    draw_key();
+    if (!tenants_.guests.empty())
+      write(margin, "dim small",
+            "Behind a CPU's number: guest and vCPU; + for several vCPUs, ++ for several guests.");
+    for (const auto& note : notes_of(picture_->host)) write(margin, "dim small", note);
+  }
+
+  void draw_key() {
     std::size_t x = margin;
     const auto entry = [&](std::string_view look, std::string_view meaning) {
-      put(R"(<rect class="{}" x="{}" y="{}" width="22" height="12" rx="2"/>)", look, x, y_ + 3);
-      put_text(x + 28, y_ + 13, "dim small", meaning);
-      x += 28 + meaning.size() * 6 + 22;
+      const bool is_core = look.starts_with("core");
+      put(R"(<rect class="{}" x="{}" y="{}" width="24" height="14" rx="3"/>)", look, x, y_ + 1);
+      if (is_core || look == "free")
+        put(R"(<rect class="{}" x="{}" y="{}" width="20" height="10" rx="2"/>)",
+            is_core ? "cpu" : "frame", x + 2, y_ + 3);
+      put_text(x + 31, y_ + 12, "dim small", meaning);
+      x += 31 + meaning.size() * 6 + 20;
     };
-    y_ += 4;
     if (std::ranges::any_of(picture_->host.nodes, [](auto& node) { return node.memory_mib != 0; }))
       for (const auto& [look, meaning] :
            {std::pair{"used", "memory in use"}, {"huge", "huge pages"}, {"free", "free memory"}})
         entry(look, meaning);
-    entry("core", picture_->host.hybrid() ? "performance core" : "core");
-    if (picture_->host.hybrid()) entry("core efficiency", "efficiency core");
+    entry("core", picture_->host.hybrid() ? "P-core and its CPUs" : "core and its CPUs");
+    if (picture_->host.hybrid()) entry("core efficiency", "E-core");
     if (!picture_->host.isolated.empty()) entry("cpu isolated", "isolated CPU");
-    y_ += line;
-    for (const auto& note : notes_of(picture_->host)) write(margin, "dim small", note);
+    y_ += line + 2;
   }
 
   const Picture* picture_;

@@ -3,6 +3,7 @@
 #include "launcher/host/topology_picture.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace hv::host {
 namespace {
@@ -126,7 +127,7 @@ class Drawing {
   [[nodiscard]] std::string bar(const Node& node, std::size_t cells) const {
     const auto [huge, free] = shares_of(node);
     const auto part = [&](double share) {
-      return static_cast<std::size_t>(share * static_cast<double>(cells) + 0.5);
+      return static_cast<std::size_t>(std::lround(share * static_cast<double>(cells)));
     };
     const auto free_cells = std::min(part(free), cells);
     const auto huge_cells = std::min(part(huge), cells - free_cells);
@@ -151,7 +152,7 @@ class Drawing {
     for (const auto* const core : cores) wide = std::max(wide, cell(*core, false).size() + 1);
     constexpr auto most = width - indent - 1;
     const auto rows_of = [&](std::size_t cell_width) {
-      const auto row = per_row(cores.size(), most / (cell_width + 1));
+      const auto row = std::max<std::size_t>(per_row(cores.size(), most / (cell_width + 1)), 1);
       return (cores.size() + row - 1) / row;
     };
     // Without the space at their end, eight cores of a large host fit in one row.

@@ -30,6 +30,7 @@ class Solver {
     pins_.iothreads = others(in_->wish.iothreads, "I/O threads");
     pins_.helpers = others(in_->wish.helpers, "helpers");
     if (!errors_.empty()) return std::unexpected(std::move(errors_));
+    std::ranges::move(thread_warnings(*in_, pins_), std::back_inserter(pins_.warnings));
     return std::move(pins_);
   }
 
@@ -74,8 +75,8 @@ class Solver {
   }
 
   void pin_to(const PinList& list) {
-    const auto& [cpus, repeats] = list;
-    if (cpus.empty() || (!repeats && cpus.size() < in_->vcpus))
+    const auto& cpus = list.cpus;
+    if (cpus.empty() || (!list.repeats && cpus.size() < in_->vcpus))
       return note({.fault = Fault::profile,
                    .id = "too-few-pins",
                    .message = fmt::format("{} for {}", counted(cpus.size(), "pin"),
@@ -92,7 +93,7 @@ class Solver {
       pins_.warnings.push_back(
           {"unused-pins", fmt::format("{} for {}: the last are not used",
                                       counted(cpus.size(), "pin"), counted(in_->vcpus, "vCPU"))});
-    pins_.guest = guest_of(*in_, pins_.vcpus, pins_.warnings);
+    pins_.guest = guest_of(*in_, pins_.vcpus);
   }
 
   void pin_to(const PinPool& pool) {
@@ -102,7 +103,7 @@ class Solver {
                                     {.pointer = pointer,
                                      .why = "the profile names them for all "
                                             "vCPUs together"}});
-    pins_.guest = guest_of(*in_, pins_.vcpus, pins_.warnings);
+    pins_.guest = guest_of(*in_, pins_.vcpus);
     // The scheduler moves nothing between isolated CPUs: all would stay on one.
     if (const auto isolated = pool.cpus & in_->host.isolated; isolated.size() > 1)
       pins_.warnings.push_back(

@@ -68,20 +68,6 @@ std::vector<Slot> slots_of(const PinningInputs& in, const std::vector<Choice<Cpu
   return even ? paired : single;
 }
 
-void warn_of_siblings_apart(const std::vector<Slot>& slots, std::vector<Warning>& warnings) {
-  if (slots.empty() || slots.front().used.size() > 1) return;
-  for (std::size_t i = 0; i < slots.size(); ++i)
-    for (std::size_t j = i + 1; j < slots.size(); ++j) {
-      if (slots[i].core != slots[j].core || slots[i].used == slots[j].used) continue;
-      warnings.push_back(
-          {"siblings-apart",
-           fmt::format("vCPUs {} and {} run on SMT siblings (CPUs {}), and the guest takes them "
-                       "for whole cores: list siblings side by side",
-                       i, j, to_string(slots[i].core->cpus))});
-      return;
-    }
-}
-
 }  // namespace
 
 Choice<Cpus> guest_of(const PinningInputs& in, const std::vector<Slot>& slots) {
@@ -115,11 +101,38 @@ Choice<Cpus> guest_of(const PinningInputs& in, const std::vector<Slot>& slots) {
           {.rule = "pinning", .why = std::move(why)}};
 }
 
-Choice<Cpus> guest_of(const PinningInputs& in, const std::vector<Choice<CpuSet>>& vcpus,
-                      std::vector<Warning>& warnings) {
-  const auto slots = slots_of(in, vcpus);
-  if (!given(in)) warn_of_siblings_apart(slots, warnings);
-  return guest_of(in, slots);
+Choice<Cpus> guest_of(const PinningInputs& in, const std::vector<Choice<CpuSet>>& vcpus) {
+  return guest_of(in, slots_of(in, vcpus));
+}
+
+std::vector<Warning> thread_warnings(const PinningInputs& in, const Pins& pins) {
+  const auto threads = pins.guest.value.threads;
+  std::vector<Warning> warnings;
+  const auto warn = [&](std::string_view id, std::string message) {
+    if (std::ranges::find(warnings, id, &Warning::id) == warnings.end())
+      warnings.push_back({std::string(id), std::move(message)});
+  };
+  std::vector<const host::Core*> cores;
+  cores.reserve(pins.vcpus.size());
+  for (const auto& vcpu : pins.vcpus)
+    cores.push_back(vcpu.value.size() == 1 ? only_core(in, vcpu.value) : nullptr);
+  for (std::size_t i = 0; i < cores.size(); ++i)
+    for (std::size_t j = i + 1; j < cores.size(); ++j) {
+      if (cores[i] == nullptr || cores[j] == nullptr) continue;
+      const bool in_guest = i / threads == j / threads;
+      const bool on_host = cores[i] == cores[j];
+      if (on_host && !in_guest && pins.vcpus[i].value != pins.vcpus[j].value)
+        warn("siblings-apart",
+             fmt::format("vCPUs {} and {} run on SMT siblings (CPUs {}), and the guest takes "
+                         "them for whole cores",
+                         i, j, to_string(cores[i]->cpus)));
+      if (in_guest && !on_host)
+        warn("threads-apart",
+             fmt::format("the guest takes vCPUs {} and {} for threads of one core, and they "
+                         "run on two",
+                         i, j));
+    }
+  return warnings;
 }
 
 }  // namespace hv::plan
