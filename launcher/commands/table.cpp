@@ -62,6 +62,17 @@ constexpr std::array caps_examples = {
     Example{"hvlaunch caps aarch64", "of qemu-system-aarch64"},
     Example{"hvlaunch caps /opt/qemu/bin/qemu-system-x86_64", "of one binary"}};
 
+constexpr std::array devices = {Option{"group", "N", "only this IOMMU group; may be repeated"},
+                                Option{"all", "", "bridges to other buses as well"}};
+constexpr std::array taking = {
+    Option{"siblings", "", "take the other members of the IOMMU groups from their drivers, too"},
+    Option{"force", "", "take even what the host uses"}};
+constexpr std::array vfio_list_examples = {
+    Example{"hvlaunch vfio list", "all devices but bridges"},
+    Example{"hvlaunch vfio list 0000:01:00.0 --json", "for programs"}};
+constexpr std::array vfio_plan_examples = {
+    Example{"hvlaunch vfio plan 01:00.0 01:00.1", "both functions of a graphics card"}};
+
 constexpr std::string_view vm = "<vm>";
 
 constexpr Command commands[] = {
@@ -240,6 +251,14 @@ constexpr Command commands[] = {
      "Runs by itself at the next start of a VM, and when one is looked at.",
      {},
      recover_command},
+    {"vfio list", Group::host, "show the PCI devices, and which of them a guest can get",
+     Operands::devices, "[<address>…]", devices,
+     "For each its IOMMU group, driver and ways to reset it, what of this host uses it, and what\n"
+     "stands against passing it. Nothing is changed, and no sleeping device is woken.",
+     vfio_list_examples, vfio_list_command},
+    {"vfio plan", Group::host, "show what taking PCI devices for a guest would change",
+     Operands::some_devices, "<address>…", taking, "Changes nothing.", vfio_plan_examples,
+     vfio_plan_command},
     {"document",
      Group::host,
      "print a page made from hvlaunch's own tables",
