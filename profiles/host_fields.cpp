@@ -20,8 +20,8 @@ HugePages read_huge_pages(Fields& fields) {
   constexpr std::uint64_t largest_kib = 16ULL << 20U;
   HugePages pages{
       .enable = fields["enable"].flag(
-          false, {.text = "Whether to use them; `size` or `policy` alone mean yes",
-                  .example = "true"}),
+          false,
+          {.text = "Whether to use them; `size` or `policy` alone mean yes", .example = "true"}),
       .size_kib = fields["size"].number(
           {.min = 64, .max = largest_kib, .fallback = 0, .unit = "KiB"},
           {.text = "Their size; without it, the kernel's default one", .example = "\"1G\""}),
@@ -46,14 +46,16 @@ Sourced<VcpuPins> read_vcpu_pins(Fields& fields) {
   const auto near = fields["near"].text(
       {.form = pci_address_form},
       {.text = "Cores of the NUMA node of this device", .example = "\"0000:65:00.0\""});
-  PinList list{.cpus = fields["vcpus"].list([](const Item& item) {
-    return item.parsed(parse_cpu_set, number_set_form,
-                       {.text = "Host CPUs of one vCPU", .example = "\"4\""});
-  }, {.text = "The host CPUs of each virtual CPU", .example = "[\"4\", \"20\", \"5\", \"21\"]"})};
-  auto [pool, pool_pointer] =
-      fields["cpus"].parsed(parse_cpu_set, number_set_form,
-                            {.text = "Host CPUs for all virtual CPUs together",
-                             .example = "\"8-15\""});
+  PinList list{.cpus = fields["vcpus"].list(
+                   [](const Item& item) {
+                     return item.parsed(parse_cpu_set, number_set_form,
+                                        {.text = "Host CPUs of one vCPU", .example = "\"4\""});
+                   },
+                   {.text = "The host CPUs of each virtual CPU",
+                    .example = "[\"4\", \"20\", \"5\", \"21\"]"})};
+  auto [pool, pool_pointer] = fields["cpus"].parsed(
+      parse_cpu_set, number_set_form,
+      {.text = "Host CPUs for all virtual CPUs together", .example = "\"8-15\""});
   if (!list.cpus.empty()) {
     auto pointer = list.cpus.front().pointer;
     pointer.erase(pointer.rfind('/'));
@@ -73,8 +75,8 @@ Pinning read_pinning(Fields& fields) {
       .emulator = set("emulator", {.text = "Host CPUs of QEMU's own threads; without it, those of "
                                            "the same node that no vCPU has",
                                    .example = "\"0-1\""}),
-      .iothreads = set("iothreads", {.text = "Host CPUs of QEMU's I/O threads",
-                                     .example = "\"2\""}),
+      .iothreads =
+          set("iothreads", {.text = "Host CPUs of QEMU's I/O threads", .example = "\"2\""}),
       .helpers = set("helpers", {.text = "Host CPUs of vhost workers and helper programs",
                                  .example = "\"0-1\""}),
       .exclusive = {},
@@ -93,24 +95,25 @@ Pinning read_pinning(Fields& fields) {
 }
 
 Sourced<VirtualFunction> read_virtual_function(Fields& fields) {
-  VirtualFunction function{.count = fields["count"].number(
-              {.min = 1, .max = 65535, .fallback = 0},
-              {.text = "How many to make if there are none; without it, as many as there can be",
-               .example = "4"}),
-          .mac = fields["mac"].text({.form = mac_form},
-                                    {.text = "Its MAC address", .example = "\"52:54:00:12:34:56\""}),
-          .vlan = fields["vlan"].number({.min = 1, .max = 4094, .fallback = 0},
-                                        {.text = "Its VLAN", .example = "100"})};
+  VirtualFunction function{
+      .count = fields["count"].number(
+          {.min = 1, .max = 65535, .fallback = 0},
+          {.text = "How many to make if there are none; without it, as many as there can be",
+           .example = "4"}),
+      .mac = fields["mac"].text({.form = mac_form},
+                                {.text = "Its MAC address", .example = "\"52:54:00:12:34:56\""}),
+      .vlan = fields["vlan"].number({.min = 1, .max = 4094, .fallback = 0},
+                                    {.text = "Its VLAN", .example = "100"})};
   return {std::move(function), fields.given() ? fields.pointer() : ""};
 }
 
 HostDevice read_host_device(Fields& fields) {
   HostDevice device{
       .pointer = fields.pointer(),
-      .address = optional_of(
-          fields["address"], vfio::parse_pci_address, pci_address_form,
-          {.text = "Its PCI address; with `id` or others, it must still be that device",
-           .example = "\"0000:01:00.0\""}),
+      .address =
+          optional_of(fields["address"], vfio::parse_pci_address, pci_address_form,
+                      {.text = "Its PCI address; with `id` or others, it must still be that device",
+                       .example = "\"0000:01:00.0\""}),
       .id = optional_of(fields["id"], vfio::parse_pci_id, pci_id_form,
                         {.text = "Its vendor and device", .example = "\"10de:2684\""}),
       .class_code = fields["class"].text(
@@ -138,9 +141,9 @@ HostDevice read_host_device(Fields& fields) {
       .driver = fields["driver"].text(
           {.fallback = "vfio-pci", .form = model_form},
           {.text = "The driver that hands it over", .example = "\"mlx5_vfio_pci\""}),
-      .rom = fields["rom"].text({.form = path_form},
-                                {.text = "An image of its option ROM",
-                                 .example = "\"/var/lib/hypervisor/vbios.rom\""}),
+      .rom = fields["rom"].text(
+          {.form = path_form},
+          {.text = "An image of its option ROM", .example = "\"/var/lib/hypervisor/vbios.rom\""}),
       .primary_gpu = fields["primary_gpu"].flag(
           false, {.text = "The guest's firmware shows its screen on it", .example = "true"}),
       .virtual_function = {},
@@ -148,9 +151,8 @@ HostDevice read_host_device(Fields& fields) {
           {.form = model_form},
           {.text = "A mediated device of this type, made on it", .example = "\"nvidia-63\""})};
   device.virtual_function = fields["vf"].object(
-      read_virtual_function,
-      {.text = "A virtual function of it instead of itself (SR-IOV)",
-       .example = "{\"mac\": \"52:54:00:12:34:56\"}"});
+      read_virtual_function, {.text = "A virtual function of it instead of itself (SR-IOV)",
+                              .example = "{\"mac\": \"52:54:00:12:34:56\"}"});
   return device;
 }
 
@@ -158,8 +160,9 @@ HostDevice read_host_device(Fields& fields) {
 
 void read_host_resources(Fields& fields, Profile& profile) {
   profile.huge_pages = fields["hugepages"].object(
-      read_huge_pages, {.text = "Memory from the host's huge pages, made at start if need be",
-                        .example = "{\"size\": \"1G\"}"},
+      read_huge_pages,
+      {.text = "Memory from the host's huge pages, made at start if need be",
+       .example = "{\"size\": \"1G\"}"},
       "enable");
   profile.cpu_pinning = fields["cpu_pinning"].list(
       [](const Item& item) {
