@@ -80,29 +80,29 @@ class Writer {
       const auto directory = fmt::format("{}cpu{}/", cpu_root, core.front());
       const auto topology = directory + "topology/";
       tree_->write(topology + "physical_package_id", value(group.words, "package") + "\n");
-      tree_->write(topology + "die_id", value(group.words, "die") + "\n");
+      if (group.words.contains("die"))
+        tree_->write(topology + "die_id", value(group.words, "die") + "\n");
       tree_->write(topology + "core_id", fmt::format("{}\n", group.ids[i]));
       tree_->write(topology + "core_cpus_list", to_string(core) + "\n");
       tree_->write(topology + "package_cpus_list", to_string(package) + "\n");
-      tree_->write(topology + "die_cpus_list", to_string(die) + "\n");
+      if (group.words.contains("die"))
+        tree_->write(topology + "die_cpus_list", to_string(die) + "\n");
       CpuSet l2;
       for (auto j = i / shared * shared; j < (i / shared + 1) * shared; ++j) l2 |= group.cores[j];
-      write_caches(group, directory + "cache/", core, l2);
+      write_caches(group, directory + "cache/", l2);
       link_siblings(core);
     }
   }
 
  private:
-  void write_caches(const Group& group, const std::string& directory, const CpuSet& core,
-                    const CpuSet& l2) {
-    write_cache(directory + "index0/", 1, "48K", core);
-    write_cache(directory + "index1/", 1, "32K", core);
-    write_cache(directory + "index2/", 2, value(group.words, "l2", "512") + "K", l2);
+  void write_caches(const Group& group, const std::string& directory, const CpuSet& l2) {
+    // Without the L1 caches, which no core shares: thousands of files less.
+    write_cache(directory + "index0/", 2, value(group.words, "l2", "512") + "K", l2);
     if (!group.words.contains("l3")) return;
     // One directory for all that share it: it says the same for each.
     auto& first = l3_of_[value(group.words, "l3_id", to_string(group.cpus))];
-    if (!first.empty()) return fs::create_symlink(first, tree_->path(directory + "index3"));
-    first = directory + "index3";
+    if (!first.empty()) return fs::create_symlink(first, tree_->path(directory + "index1"));
+    first = directory + "index1";
     const auto cpus =
         group.words.contains("l3_id") ? alike(*groups_, group, {"l3_id"}) : group.cpus;
     write_cache(first + "/", 3, group.words.at("l3") + "K", cpus);

@@ -157,7 +157,7 @@ class Drawing {
     };
     // Without the space at their end, eight cores of a large host fit in one row.
     if (rows_of(wide - 1) < rows_of(wide)) --wide;
-    const auto in_row = per_row(cores.size(), most / (wide + 1));
+    const auto in_row = std::max<std::size_t>(per_row(cores.size(), most / (wide + 1)), 1);
     Lines rows;
     for (std::size_t first = 0; first < cores.size(); first += in_row) {
       const auto last = std::min(first + in_row, cores.size());
