@@ -81,9 +81,20 @@ void take_flags(Context& context, std::vector<std::string>& words) {
   }
 }
 
-Error unknown_command(const std::string& word) {
+Error unknown_command(const std::vector<std::string>& words) {
+  auto word = words.front();
   std::vector<std::string_view> names;
-  for (const auto& command : commands::all_commands()) names.push_back(command.name);
+  std::string family;
+  for (const auto& command : commands::all_commands()) {
+    names.push_back(command.name);
+    if (commands::family_of(command) == word) family += fmt::format(" `{}`", command.name);
+  }
+  if (!family.empty() && words.size() > 1 && !words[1].starts_with('-')) word += " " + words[1];
+  if (!family.empty())
+    return {.fault = Fault::usage,
+            .id = "usage",
+            .message = fmt::format("'{}' is no command", word),
+            .hint = "there are" + family};
   names.insert(names.end(), {"--user", "--json", "--help", "--version"});
   const auto near = nearest(word, names);
   return with_hint(
@@ -96,7 +107,10 @@ Error unknown_command(const std::string& word) {
 
 Outcome dispatch(Context& context, std::vector<std::string> words) {
   take_flags(context, words);
-  if (words.size() > 1 && words.front() == "help") words = {words[1], "--help"};
+  if (words.size() > 1 && words.front() == "help") {
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  }
   if (words.empty() || words.front() == "--help" || words.front() == "-h" ||
       words.front() == "help") {
     commands::print(commands::overview());
@@ -106,10 +120,9 @@ Outcome dispatch(Context& context, std::vector<std::string> words) {
     commands::print("hvlaunch " HVLAUNCH_VERSION "\n");
     return {};
   }
-  const auto all = commands::all_commands();
-  const auto found = std::ranges::find(all, words.front(), &commands::Command::name);
-  if (found == all.end()) return commands::failed(unknown_command(words.front()));
-  words.erase(words.begin());
+  const auto* const found = commands::find_command(words);
+  if (found == nullptr) return commands::failed(unknown_command(words));
+  words.erase(words.begin(), words.begin() + (commands::family_of(*found).empty() ? 1 : 2));
   const auto arguments = commands::parse(*found, words);
   if (!arguments) return commands::failed(arguments.error());
   if (arguments->has("help")) {

@@ -42,13 +42,6 @@ TEST_CASE("words become options and operands") {
   CHECK_FALSE(parsed->has("user"));
 }
 
-TEST_CASE("a family of commands takes a verb, and whatever the verb takes") {
-  const auto parsed = parse(command(Operands::words), {"bind", "01:00.0", "--force", "02:00.0"});
-  REQUIRE(parsed.has_value());
-  CHECK_EQ(parsed->operands, Words{"bind", "01:00.0", "02:00.0"});
-  CHECK_EQ(parse(command(Operands::words), {}).error().message, "a word is missing");
-}
-
 TEST_CASE("operands may look odd") {
   CHECK_EQ(parse(command(Operands::vm), {"-"})->operands, Words{"-"});
   CHECK_EQ(parse(command(Operands::vm_and_words), {"web", "--", "--force"})->operands,

@@ -2,8 +2,22 @@
 #include "vfio/function.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hv::vfio {
+
+std::string_view to_string(Use::Kind kind) {
+  switch (kind) {
+    case Use::Kind::root_disk: return "root-disk";
+    case Use::Kind::filesystem: return "filesystem";
+    case Use::Kind::swap: return "swap";
+    case Use::Kind::stacked: return "stacked";
+    case Use::Kind::route: return "route";
+    case Use::Kind::display: return "display";
+    case Use::Kind::guest: return "guest";
+  }
+  std::unreachable();
+}
 
 const Function* Devices::find(const PciAddress& address) const {
   const auto found = std::ranges::lower_bound(functions, address, {}, &Function::address);

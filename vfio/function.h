@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hv::vfio {
@@ -29,6 +30,9 @@ struct Use {
 
   friend bool operator==(const Use&, const Use&) = default;
 };
+
+/// "root-disk", "filesystem", … .
+[[nodiscard]] std::string_view to_string(Use::Kind kind);
 
 /// One PCI function.
 struct Function {

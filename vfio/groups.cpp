@@ -141,9 +141,10 @@ class Judge {
                          listed(same_card), same_card.size() == 1 ? "it" : "them",
                          same_card.size() == 1 ? "its driver" : "their drivers");
     else if (!same_card.empty())
-      hint = fmt::format("pass {} as well, and take the others from their drivers with "
-                         "\"siblings\": \"bind\"",
-                         listed(same_card));
+      hint = fmt::format(
+          "pass {} as well, and take the others from their drivers with "
+          "\"siblings\": \"bind\"",
+          listed(same_card));
     else
       hint = fmt::format("take {} from the host with \"siblings\": \"bind\"", listed(in_the_way));
     refuse("incomplete-group",

@@ -39,7 +39,8 @@ Names::Names(std::string text) : text_(std::move(text)) {
     const auto key = hex<std::uint32_t>(is_class ? line.substr(2, 2) : line.substr(0, 4));
     if (line.front() != '\t' && key) {
       if (!sections_.empty()) sections_.back().end = at;
-      sections_.push_back({.key = *key | (is_class ? class_bit : 0), .begin = at, .end = view.size()});
+      sections_.push_back(
+          {.key = *key | (is_class ? class_bit : 0), .begin = at, .end = view.size()});
     }
     at = end;
   }

@@ -64,7 +64,9 @@ std::vector<std::string> words_of(std::string_view text) {
 }
 
 void read_details(const Root& root, Function& function) {
-  const auto file = [&](const char* name) { return fmt::format("{}/{}", function.sysfs_path, name); };
+  const auto file = [&](const char* name) {
+    return fmt::format("{}/{}", function.sysfs_path, name);
+  };
   function.driver_override = text_at(root, file("driver_override"));
   if (function.driver_override == "(null)") function.driver_override.clear();
   function.iommu_group = decimal(link_name(root, file("iommu_group")));
@@ -78,7 +80,8 @@ void read_details(const Root& root, Function& function) {
   if (const auto physical = parse_pci_address(link_name(root, file("physfn"))))
     function.physical_function = *physical;
   function.vfs_total = decimal(text_at(root, file("sriov_totalvfs"))).value_or(0);
-  if (function.vfs_total != 0) function.vfs = decimal(text_at(root, file("sriov_numvfs"))).value_or(0);
+  if (function.vfs_total != 0)
+    function.vfs = decimal(text_at(root, file("sriov_numvfs"))).value_or(0);
 }
 
 /// Every address there is. Domains of more than 16 bits are behind controllers
@@ -173,9 +176,8 @@ bool remaps_interrupts(const Root& root) {
 Devices Scan::finish() {
   Devices devices;
   for (auto& [address, function] : functions_) devices.functions.push_back(std::move(function));
-  devices.iommu = std::ranges::any_of(devices.functions, [](const Function& function) {
-    return function.iommu_group.has_value();
-  });
+  devices.iommu = std::ranges::any_of(
+      devices.functions, [](const Function& function) { return function.iommu_group.has_value(); });
   if (!devices.iommu) {
     const auto groups = names_in(root_, groups_directory);
     devices.iommu = std::ranges::any_of(groups, [&](const std::string& group) {
@@ -208,16 +210,20 @@ Result<Devices> read_devices(const Root& root, const std::vector<Selector>& want
   for (const auto& selector : wanted)
     if (selector.address) add_if_there(*selector.address);
 
-  // A device that is not where it was is looked for everywhere, to say where it is.
-  const auto found = [&](const Selector& selector) {
-    return selector.address && scan.matches_any(selector);
-  };
-  if (std::ranges::all_of(wanted, found)) return scan.finish();
-  for (const auto& address : list_addresses(root)) {
+  const auto is_found = [&](const Selector& selector) { return scan.matches_any(selector); };
+  if (std::ranges::all_of(
+          wanted, [&](const Selector& selector) { return selector.address && is_found(selector); }))
+    return scan.finish();
+
+  const auto addresses = list_addresses(root);
+  for (const auto& address : addresses) {
     const auto& function = scan.identify(address);
     for (const auto& selector : wanted)
       if (!selector.address && may_match(selector, function)) scan.add(address);
   }
+  // To say what is there instead, everything is needed.
+  if (!std::ranges::all_of(wanted, is_found))
+    for (const auto& address : addresses) scan.add(address);
   return scan.finish();
 }
 

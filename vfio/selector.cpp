@@ -165,12 +165,11 @@ Result<const Function*> choose(const Selector& selector, const Devices& devices)
     if (matches(selector, function)) found.push_back(&function);
   if (found.empty()) return std::unexpected(no_device(selector, devices));
   if (found.size() == 1) return found.front();
-  return std::unexpected(
-      with_hint({.fault = Fault::missing,
-                 .id = "ambiguous-device",
-                 .message = fmt::format("{} devices are {}: {}", found.size(), describe(selector),
-                                        listed(found))},
-                telling_apart(found)));
+  return std::unexpected(with_hint({.fault = Fault::missing,
+                                    .id = "ambiguous-device",
+                                    .message = fmt::format("{} devices are {}: {}", found.size(),
+                                                           describe(selector), listed(found))},
+                                   telling_apart(found)));
 }
 
 }  // namespace hv::vfio

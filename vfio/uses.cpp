@@ -57,6 +57,8 @@ class Finder {
     find_stacked();
     find_routes();
     find_displays();
+    for (auto& function : functions_)  // The worst first.
+      std::ranges::stable_sort(function.uses, {}, &Use::kind);
   }
 
  private:
@@ -84,8 +86,8 @@ class Finder {
       const auto through = disk == block ? "" : fmt::format(", below {}", blocks_.node(block));
       used_.insert(disk);
       for (const auto& path : blocks_.paths(disk))
-        add(path, {.kind = kind,
-                   .holder = fmt::format("{}{}, {}", blocks_.node(disk), through, how)});
+        add(path,
+            {.kind = kind, .holder = fmt::format("{}{}, {}", blocks_.node(disk), through, how)});
     }
   }
 
@@ -94,7 +96,8 @@ class Finder {
   void find_stacked();
   void find_routes();
   void find_displays();
-  void add_interface(const std::string& name, const std::string& route, std::set<std::string>& seen);
+  void add_interface(const std::string& name, const std::string& route,
+                     std::set<std::string>& seen);
 
   const Root& root_;
   std::vector<Function>& functions_;
@@ -145,7 +148,8 @@ void Finder::find_stacked() {
   for (const auto& [name, path] : blocks_.all()) {
     if (used_.contains(name)) continue;
     const auto paths = blocks_.paths(name);
-    if (std::ranges::all_of(paths, [&](const auto& each) { return owners(each).empty(); })) continue;
+    if (std::ranges::all_of(paths, [&](const auto& each) { return owners(each).empty(); }))
+      continue;
     Use use{.kind = Use::Kind::stacked, .holder = {}};
     const auto holders = names_in(root_, path + "/holders");
     if (!holders.empty()) {
@@ -176,8 +180,8 @@ std::set<std::string> default_routes(const Root& root) {
   const auto ipv6 = text_at(root, "/proc/net/ipv6_route");
   const std::string nowhere(32, '0');
   for (const auto line : split(ipv6, '\n'))
-    if (const auto columns = columns_of(line); columns.size() > 9 && columns[0] == nowhere &&
-                                               columns[1] == "00" && columns[9] != "lo")
+    if (const auto columns = columns_of(line);
+        columns.size() > 9 && columns[0] == nowhere && columns[1] == "00" && columns[9] != "lo")
       interfaces.emplace(columns[9]);
   interfaces.erase("*");  // A route that rejects has no interface.
   return interfaces;
@@ -200,8 +204,8 @@ void Finder::add_interface(const std::string& name, const std::string& route,
   const auto path = link_path(root_, "/sys/class/net/" + name);
   if (!path.contains("/virtual/")) {
     const auto through = name == route ? name : fmt::format("{} through {}", route, name);
-    return add(path, {.kind = Use::Kind::route,
-                      .holder = fmt::format("the default route ({})", through)});
+    return add(
+        path, {.kind = Use::Kind::route, .holder = fmt::format("the default route ({})", through)});
   }
   for (const auto& entry : names_in(root_, path))
     if (entry.starts_with("lower_")) add_interface(entry.substr(6), route, seen);

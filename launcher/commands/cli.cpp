@@ -47,19 +47,22 @@ Limits limits_of(Operands operands) {
     case Operands::none: return {0, 0};
     case Operands::vm:
     case Operands::new_vm: return {1, 1};
-    case Operands::vms: return {0, any};
-    case Operands::vm_and_words: return {1, any};
+    case Operands::vms:
+    case Operands::devices: return {0, any};
+    case Operands::vm_and_words:
+    case Operands::some_devices: return {1, any};
     case Operands::two_vms: return {2, 2};
     case Operands::word: return {0, 1};
-    case Operands::words: return {1, any};
   }
   std::unreachable();
 }
 
-std::string missing_operand(Operands operands) {
-  if (operands == Operands::two_vms) return "two names are needed";
-  if (operands == Operands::words) return "a word is missing";
-  return "the name of a VM is missing";
+std::string_view missing_operand(Operands operands) {
+  switch (operands) {
+    case Operands::two_vms: return "two names are needed";
+    case Operands::some_devices: return "the address of a PCI device is missing";
+    default: return "the name of a VM is missing";
+  }
 }
 
 Error usage_error(const Command& command, std::string message) {
@@ -115,6 +118,22 @@ Error unknown_option(const Command& command, const std::string& option) {
 
 }  // namespace
 
+const Command* find_command(std::span<const std::string> words) {
+  for (const auto& command : all_commands()) {
+    const auto family = family_of(command);
+    const auto rest = command.name.substr(family.empty() ? 0 : family.size() + 1);
+    const auto first = family.empty() ? rest : family;
+    if (words.empty() || words.front() != first) continue;
+    if (family.empty() || (words.size() > 1 && words[1] == rest)) return &command;
+  }
+  return nullptr;
+}
+
+std::string_view family_of(const Command& command) {
+  const auto space = command.name.find(' ');
+  return space == std::string_view::npos ? "" : command.name.substr(0, space);
+}
+
 std::span<const Option> global_options() {
   return globals;
 }
@@ -169,7 +188,7 @@ Result<Arguments> parse(const Command& command, const std::vector<std::string>& 
     const auto [least, most] = limits_of(command.operands);
     if (arguments.has("help")) return arguments;
     if (arguments.operands.size() < least)
-      return std::unexpected(usage_error(command, missing_operand(command.operands)));
+      return std::unexpected(usage_error(command, std::string(missing_operand(command.operands))));
     if (arguments.operands.size() > most)
       return std::unexpected(
           usage_error(command, fmt::format("'{}' is one word too many", arguments.operands[most])));

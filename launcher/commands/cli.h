@@ -35,8 +35,9 @@ enum class Operands : std::uint8_t {
   vm_and_words,  ///< A VM, then whatever the command takes.
   new_vm,        ///< A name that is not taken.
   two_vms,
-  word,   ///< At most one.
-  words,  ///< A verb, then whatever it takes.
+  word,          ///< At most one.
+  devices,       ///< Any number of PCI addresses.
+  some_devices,  ///< One or more.
 };
 
 enum class Group : std::uint8_t { guests, profiles, host, stages };
@@ -70,7 +71,7 @@ using Outcome = std::expected<void, Errors>;
 
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): the order in which a row reads.
 struct Command {
-  std::string_view name;
+  std::string_view name;  ///< One word, or two: "vfio list".
   Group group;
   std::string_view summary;  ///< One line, without a full stop.
   Operands operands;
@@ -83,6 +84,12 @@ struct Command {
 
 /// All commands, in the order of --help.
 [[nodiscard]] std::span<const Command> all_commands();
+
+/// The command that the words begin with; null: none.
+[[nodiscard]] const Command* find_command(std::span<const std::string> words);
+
+/// "vfio" of "vfio list"; empty: of one word.
+[[nodiscard]] std::string_view family_of(const Command& command);
 
 /// Options that every command takes.
 [[nodiscard]] std::span<const Option> global_options();

@@ -20,9 +20,29 @@ bool takes_vm(const Command& command) {
     case Operands::none:
     case Operands::new_vm:
     case Operands::word:
-    case Operands::words: return false;
+    case Operands::devices:
+    case Operands::some_devices: return false;
   }
   std::unreachable();
+}
+
+/// What may stand first: "start", and "vfio" once.
+Words first_words() {
+  Words words;
+  for (const auto& command : all_commands()) {
+    const auto family = family_of(command);
+    std::string word(family.empty() ? command.name : family);
+    if (words.empty() || words.back() != word) words.push_back(std::move(word));
+  }
+  return words;
+}
+
+/// "list plan" of "vfio"; empty: it is a command itself.
+std::string members_of(std::string_view family) {
+  Words words;
+  for (const auto& command : all_commands())
+    if (family_of(command) == family) words.emplace_back(command.name.substr(family.size() + 1));
+  return join(words, " ");
 }
 
 std::string vm_commands(std::string_view separator) {
@@ -101,7 +121,7 @@ std::string zsh_option(const Option& option) {
                             option.argument.empty() ? "" : values));
 }
 
-std::string zsh_case(const Command& command) {
+std::string zsh_arguments(const Command& command) {
   Words words;
   for (const auto& option : command.options) words.push_back(zsh_option(option));
   for (const auto& option : global_options()) words.push_back(zsh_option(option));
@@ -113,7 +133,34 @@ std::string zsh_case(const Command& command) {
     words.push_back(quoted(fmt::format("1:page:({})", choices)));
   else if (command.operands == Operands::word)
     words.emplace_back("'1:word:_files'");
-  return fmt::format("        {}) _arguments {} ;;\n", command.name, join(words, " "));
+  else if (command.operands != Operands::none)
+    words.emplace_back("'*:address:'");
+  return join(words, " ");
+}
+
+/// The word of a case: a command, or what stands behind "vfio".
+std::string zsh_case(std::string_view word) {
+  std::string members;
+  Words names;
+  for (const auto& command : all_commands()) {
+    const auto family = family_of(command);
+    if (command.name == word)
+      return fmt::format("        {}) _arguments {} ;;\n", word, zsh_arguments(command));
+    if (family != word) continue;
+    const auto name = command.name.substr(family.size() + 1);
+    names.push_back(quoted(fmt::format("{}:{}", name, command.summary)));
+    members += fmt::format("            {}) _arguments {} ;;\n", name, zsh_arguments(command));
+  }
+  return fmt::format(
+      "        {0})\n"
+      "          if (( CURRENT == 2 )); then\n"
+      "            local -a members=({1})\n"
+      "            _describe command members\n"
+      "          else\n"
+      "            shift words; (( CURRENT-- ))\n"
+      "            case $words[1] in\n{2}            esac\n"
+      "          fi ;;\n",
+      word, join(names, " "), members);
 }
 
 }  // namespace
@@ -121,13 +168,19 @@ std::string zsh_case(const Command& command) {
 std::string bash_completion() {
   std::string options;
   std::string choices;
+  std::string families;
   for (const auto& command : all_commands()) {
-    options += fmt::format("    {}) words='{}' ;;\n", command.name, options_of(command));
+    const auto name = quoted(command.name);
+    options += fmt::format("    {}) words='{}' ;;\n", name, options_of(command));
     if (const auto words = choices_of(command); !words.empty())
-      choices += fmt::format("    {}) words='{}' ;;\n", command.name, words);
+      choices += fmt::format("    {}) words='{}' ;;\n", name, words);
   }
-  Words names;
-  for (const auto& command : all_commands()) names.emplace_back(command.name);
+  const auto names = first_words();
+  for (const auto& name : names)
+    if (const auto members = members_of(name); !members.empty()) {
+      choices += fmt::format("    {}) words='{}' ;;\n", name, members);
+      families += (families.empty() ? "" : "|") + name;
+    }
   return fmt::format(
       "# bash completion for hvlaunch; made by `hvlaunch document bash`\n"
       "_hvlaunch() {{\n"
@@ -137,7 +190,10 @@ std::string bash_completion() {
       "    case ${{COMP_WORDS[i]}} in\n"
       "    --user) user=--user ;;\n"
       "    -*) ;;\n"
-      "    *) command=${{command:-${{COMP_WORDS[i]}}}} ;;\n"
+      "    *) case $command in\n"
+      "      '') command=${{COMP_WORDS[i]}} ;;\n"
+      "      {}) command+=\" ${{COMP_WORDS[i]}}\" ;;\n"
+      "      esac ;;\n"
       "    esac\n"
       "  done\n"
       "  if [[ -z $command ]]; then\n"
@@ -153,16 +209,21 @@ std::string bash_completion() {
       "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
       "}}\n"
       "complete -o default -F _hvlaunch hvlaunch\n",
-      join(names, " "), settable_fields(), options, choices, vm_commands("|"), list_names);
+      families, join(names, " "), settable_fields(), options, choices, vm_commands("|"),
+      list_names);
 }
 
 std::string zsh_completion() {
   std::string commands;
   std::string cases;
-  for (const auto& command : all_commands()) {
-    commands +=
-        fmt::format("    {}\n", quoted(fmt::format("{}:{}", command.name, command.summary)));
-    cases += zsh_case(command);
+  for (const auto& word : first_words()) {
+    const std::span one(&word, 1);
+    const auto* const command = find_command(one);
+    commands += fmt::format(
+        "    {}\n",
+        quoted(fmt::format("{}:{}", word,
+                           command == nullptr ? members_of(word) : std::string(command->summary))));
+    cases += zsh_case(word);
   }
   return fmt::format(
       "#compdef hvlaunch\n# made by `hvlaunch document zsh`\n"
@@ -205,12 +266,19 @@ std::string fish_completion() {
     text +=
         fmt::format("complete -c hvlaunch -l {} -d {}\n", option.name, fish_quoted(option.help));
   for (const auto& command : all_commands()) {
-    complete("__fish_use_subcommand", fmt::format("-f -a {}", command.name), command.summary);
-    const auto when = fmt::format("__fish_seen_subcommand_from {}", command.name);
-    for (const auto& [name, argument, help] : command.options)
+    const std::string family(family_of(command));
+    const auto name = command.name.substr(family.empty() ? 0 : family.size() + 1);
+    const auto in_family = fmt::format("__fish_seen_subcommand_from {}; and ", family);
+    const auto when =
+        (family.empty() ? "" : in_family) + fmt::format("__fish_seen_subcommand_from {}", name);
+    complete(family.empty() ? "__fish_use_subcommand"
+                            : in_family + "not __fish_seen_subcommand_from " + members_of(family),
+             fmt::format("-f -a {}", name), command.summary);
+    if (!family.empty()) complete("__fish_use_subcommand", "-f -a " + family, members_of(family));
+    for (const auto& [option, argument, help] : command.options)
       complete(when,
-               fmt::format("-l {}{}", name,
-                           name == "set"      ? " -x -a \"$fields\""
+               fmt::format("-l {}{}", option,
+                           option == "set"    ? " -x -a \"$fields\""
                            : argument.empty() ? ""
                                               : " -r"),
                help);

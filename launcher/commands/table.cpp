@@ -22,10 +22,6 @@ constexpr std::array change = {
 constexpr std::array copy = {Option{"no-disk", "", "copy the profile alone"}};
 constexpr std::array erase = {
     Option{"disks", "", "remove its disk, firmware variables and TPM state as well"}};
-constexpr std::array take_devices = {
-    Option{"driver", "DRIVER", "bind this one instead of vfio-pci"},
-    Option{"siblings", "", "take the other members of the IOMMU groups from their drivers, too"},
-    Option{"force", "", "take even what the host uses"}};
 constexpr std::array ready = {Option{"ready", "", "say on descriptor 3 when clients can connect"}};
 
 constexpr std::array start_examples = {
@@ -66,9 +62,22 @@ constexpr std::array caps_examples = {
     Example{"hvlaunch caps aarch64", "of qemu-system-aarch64"},
     Example{"hvlaunch caps /opt/qemu/bin/qemu-system-x86_64", "of one binary"}};
 
-constexpr std::array vfio_examples = {
-    Example{"hvlaunch vfio bind 0000:65:00.0 0000:65:00.1", "a card and its sound function"},
-    Example{"hvlaunch vfio unbind 65:00.0", "to the driver that it had"}};
+constexpr std::array devices = {Option{"group", "N", "only this IOMMU group; may be repeated"},
+                                Option{"all", "", "bridges to other buses as well"}};
+constexpr std::array taking = {
+    Option{"siblings", "", "take the other members of the IOMMU groups from their drivers, too"},
+    Option{"force", "", "take even what the host uses"}};
+constexpr std::array vfio_list_examples = {
+    Example{"hvlaunch vfio list", "all devices but bridges"},
+    Example{"hvlaunch vfio list 0000:01:00.0 --json", "for programs"}};
+constexpr std::array binding = {
+    Option{"driver", "DRIVER", "bind this one of VFIO's drivers instead of vfio-pci"}, taking[0],
+    taking[1]};
+constexpr std::array vfio_bind_examples = {
+    Example{"hvlaunch vfio bind 01:00.0 01:00.1", "both functions of a graphics card"},
+    Example{"hvlaunch vfio bind --siblings 01:00.0", "the second is left without a driver"}};
+constexpr std::array vfio_plan_examples = {
+    Example{"hvlaunch vfio plan 01:00.0 01:00.1", "both functions of a graphics card"}};
 
 constexpr std::string_view vm = "<vm>";
 
@@ -239,13 +248,6 @@ constexpr Command commands[] = {
      "",
      caps_examples,
      caps_command},
-    {"vfio", Group::host, "take PCI functions from the host's drivers, and give them back",
-     Operands::words, "bind <address>… | unbind <address>…", take_devices,
-     "`bind` is for devices that are to stay ready for guests: until `unbind` or the end of the\n"
-     "boot, whoever starts and stops. `unbind` gives them back to the driver they had, or to "
-     "none.\n"
-     "A guest takes its devices by itself, and gives them back when it ends.",
-     vfio_examples, vfio_command},
     {"recover",
      Group::host,
      "clean up after guests that ended unseen",
@@ -255,6 +257,29 @@ constexpr Command commands[] = {
      "Runs by itself at the next start of a VM, and when one is looked at.",
      {},
      recover_command},
+    {"vfio list", Group::host, "show the PCI devices, and which of them a guest can get",
+     Operands::devices, "[<address>…]", devices,
+     "For each its IOMMU group, driver and ways to reset it, what of this host uses it, and what\n"
+     "stands against passing it. Nothing is changed, and no sleeping device is woken.",
+     vfio_list_examples, vfio_list_command},
+    {"vfio plan", Group::host, "show what taking PCI devices for a guest would change",
+     Operands::some_devices, "<address>…", taking, "Changes nothing.", vfio_plan_examples,
+     vfio_plan_command},
+    {"vfio bind", Group::host, "take PCI devices from the host's drivers, ready for guests",
+     Operands::some_devices, "<address>…", binding,
+     "They stay so until `vfio unbind` or the end of the boot, whatever guests start and stop; a\n"
+     "guest takes its devices by itself, and gives them back when it ends. All of them are taken,\n"
+     "or none.",
+     vfio_bind_examples, vfio_bind_command},
+    {"vfio unbind",
+     Group::host,
+     "give back what `vfio bind` took",
+     Operands::some_devices,
+     "<address>…",
+     {},
+     "Each to the driver that it had, or to none, with the driver_override that it had.",
+     {},
+     vfio_unbind_command},
     {"document",
      Group::host,
      "print a page made from hvlaunch's own tables",

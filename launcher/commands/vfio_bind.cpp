@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "launcher/commands/vfio_bind.h"
-
+#include "launcher/commands/commands.h"
 #include "launcher/commands/output.h"
+#include "launcher/commands/vfio.h"
 #include "launcher/run/hand_bound.h"
 #include "vfio/bind.h"
 #include "vfio/groups.h"
@@ -11,23 +11,6 @@ namespace hv::commands {
 namespace {
 
 using vfio::PciAddress;
-
-Result<std::vector<PciAddress>> addresses_of(const Arguments& arguments) {
-  std::vector<PciAddress> addresses;
-  for (const auto& word : arguments.operands) {
-    auto address = vfio::parse_pci_address(word);
-    if (!address) {
-      address.error().fault = Fault::usage;
-      return std::unexpected(
-          with_hint(std::move(address).error(), "`hvlaunch vfio list` shows the addresses"));
-    }
-    addresses.push_back(*address);
-  }
-  if (!addresses.empty()) return addresses;
-  return std::unexpected(with_hint(
-      {.fault = Fault::usage, .id = "usage", .message = "the address of a PCI function is missing"},
-      "`hvlaunch vfio list` shows the addresses"));
-}
 
 /// What may be taken, and with which siblings; warns of what was forced.
 std::expected<std::vector<run::HandBinding>, Errors> judged(
@@ -62,7 +45,7 @@ std::string driver_now(const Context& context, const PciAddress& address) {
 
 }  // namespace
 
-Outcome vfio_bind(Context& context, const Arguments& arguments) {
+Outcome vfio_bind_command(Context& context, const Arguments& arguments) {
   const auto addresses = TRY_OUTCOME(addresses_of(arguments));
   const auto bindings = judged(context, addresses, arguments);
   if (!bindings) return std::unexpected(bindings.error());
@@ -77,7 +60,7 @@ Outcome vfio_bind(Context& context, const Arguments& arguments) {
   return {};
 }
 
-Outcome vfio_unbind(Context& context, const Arguments& arguments) {
+Outcome vfio_unbind_command(Context& context, const Arguments& arguments) {
   Errors errors;
   for (const auto& address : TRY_OUTCOME(addresses_of(arguments))) {
     auto failed = run::return_by_hand(context.root, context.paths, address);

@@ -76,6 +76,9 @@ Result<> take(const Root& root, const HandBinding& binding, const std::string& d
               Journal& journal) {
   TRY(remember(root, binding.address, journal));
   for (const auto& sibling : binding.siblings) {
+    // One without a driver may be another's sibling, too, who is to return it.
+    const auto now = TRY(vfio::read_binding(root, sibling));
+    if (now.driver.empty()) continue;
     TRY(remember(root, sibling, journal));
     TRY(vfio::unbind(root, sibling));
   }
