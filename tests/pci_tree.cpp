@@ -49,8 +49,9 @@ class Maker {
   void finish() {
     tree_.write("/proc/self/mountinfo", mounts_);
     tree_.write("/proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n" + swaps_);
-    tree_.write("/proc/net/route",
-                "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\n" + routes_);
+    tree_.write(
+        "/proc/net/route",
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\n" + routes_);
     tree_.write("/proc/net/ipv6_route", routes6_);
   }
 
@@ -122,8 +123,9 @@ class Maker {
     const auto code = (words.at(1) + "000000").substr(0, 6);
     text += "PCI_CLASS=" + upper(code.substr(code.front() == '0' ? 1 : 0)) + "\n";
     text += "PCI_ID=" + upper(words.at(2)) + "\n";
-    text += "PCI_SUBSYS_ID=" +
-            upper(given.contains("subsystem") ? given["subsystem"] : "0000:0000") + "\n";
+    text +=
+        "PCI_SUBSYS_ID=" + upper(given.contains("subsystem") ? given["subsystem"] : "0000:0000") +
+        "\n";
     tree_.write(path + "/uevent", text);
   }
 
@@ -208,7 +210,8 @@ class Maker {
     } else if (kind == "file") {
       std::string text;
       for (std::size_t i = 2; i < words.size(); ++i)
-        text += words[i] == "|" ? "\n" : (text.empty() || text.ends_with('\n') ? "" : " ") + words[i];
+        text +=
+            words[i] == "|" ? "\n" : (text.empty() || text.ends_with('\n') ? "" : " ") + words[i];
       tree_.write(name, text + "\n");
     } else {
       throw std::runtime_error("pci.txt: " + kind);
