@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 using hv::Fault;
@@ -214,6 +215,8 @@ TEST_CASE("what cannot be bound is refused before anything is written") {
   const auto group = PciTree::device("/iommu_group");
   const Row rows[] = {{"mlx5_vfio_pci", "", "no-vfio-driver"},
                       {"", "", "no-vfio-driver"},
+                      {"e1000e", "", "no-vfio-driver"},
+                      {"../vfio-pci", "", "no-vfio-driver"},
                       {"../../devices", "", "no-vfio-driver"},
                       {"vfio-pci", group.c_str(), "no-iommu"},
                       {"vfio-pci", by_address.c_str(), "no-device-here"}};
@@ -250,6 +253,25 @@ TEST_CASE("a driver that hangs is named, and hangs nobody else") {
       hv::vfio::return_function(root, address, before, std::chrono::milliseconds(30));
   REQUIRE_FALSE(returned.has_value());
   CHECK_EQ(returned.error().id, "driver-hangs");
+}
+
+TEST_CASE("a kernel that crashes in a driver kills the helper, not hvlaunch") {
+  const PciTree tree;
+  // A write beyond the limit is a signal that ends the process.
+  rlimit before{};
+  rlimit core{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  ::getrlimit(RLIMIT_CORE, &core);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  const rlimit no_core{.rlim_cur = 0, .rlim_max = core.rlim_max};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  ::setrlimit(RLIMIT_FSIZE, &none);
+  const auto bound = hv::vfio::bind(tree.root(), address, "vfio-pci", patience);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::setrlimit(RLIMIT_CORE, &core);
+  REQUIRE_FALSE(bound.has_value());
+  CHECK_EQ(bound.error().id, "driver-crashed");
+  CHECK_EQ(tree.driver(), "e1000e");
 }
 
 TEST_CASE("a function that a guest still has open is not hidden as a fault of the driver") {

@@ -139,6 +139,28 @@ TEST_CASE("virtual functions that cannot be had leave the card as it was") {
   }
 }
 
+TEST_CASE("a MAC address and a VLAN are set through the card's own interface") {
+  using Words = std::vector<std::string>;
+  const hv::vfio::PhysicalFunction physical{.address = card, .network_interface = "eth7"};
+  const auto words = [&](const hv::vfio::VfNetwork& network) {
+    return hv::vfio::vf_network_command(physical, 1, network).value();
+  };
+  const Words begin = {"ip", "link", "set", "dev", "eth7", "vf", "1"};
+  const auto with = [&](const Words& more) {
+    auto all = begin;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  CHECK_EQ(words({}), Words{});
+  CHECK_EQ(words({.mac = "52:54:00:00:00:01"}), with({"mac", "52:54:00:00:00:01"}));
+  CHECK_EQ(words({.mac = "52:54:00:00:00:01", .vlan = 7}),
+           with({"mac", "52:54:00:00:00:01", "vlan", "7"}));
+  CHECK_EQ(words({.vlan = 0}), with({"vlan", "0"}));
+  const hv::vfio::PhysicalFunction disk{.address = card};
+  CHECK(hv::vfio::vf_network_command(disk, 1, {}).has_value());
+  CHECK_EQ(hv::vfio::vf_network_command(disk, 1, {.vlan = 7}).error().id, "no-vf-network");
+}
+
 TEST_CASE("the first free virtual function is chosen, one without a driver before others") {
   struct Row {
     std::vector<std::string> drivers;

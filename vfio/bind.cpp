@@ -101,6 +101,14 @@ Result<> release(const Hands& hands) {
 }
 
 Result<> require_driver(const Root& root, const std::string& driver) {
+  // driver_override makes any driver take any function: one that is not made for
+  // all crashes the kernel, as e1000e does on a USB controller.
+  if (!is_guest_driver(driver))
+    return std::unexpected(
+        with_hint({.fault = Fault::missing,
+                   .id = "no-vfio-driver",
+                   .message = fmt::format("'{}' is not a driver of VFIO", printable(driver))},
+                  "vfio-pci takes any function; those for one kind have vfio in their names, too"));
   if (has_driver(root, driver)) return {};
   return std::unexpected(
       with_hint({.fault = Fault::missing,

@@ -45,7 +45,7 @@ struct Binding {
 /// in. `modprobe` is the caller's: bind() refuses without it.
 [[nodiscard]] bool has_driver(const Root& root, const std::string& driver);
 
-/// Binds `driver` (vfio-pci or a variant) by driver_override, the kernel's own
+/// Binds `driver` (vfio-pci or a variant, never another) by driver_override, the kernel's own
 /// probing and never new_id, in a helper process: a driver that hangs does not
 /// hang hvlaunch. Verifies the driver link, and the node that QEMU opens.
 [[nodiscard]] Result<> bind(const Root& root, const PciAddress& address, const std::string& driver,

@@ -98,7 +98,12 @@ Result<std::optional<Answer>> answer_of(const UniqueFd& attribute, Way way, std:
   if (!pidfd) return fail_errno("hold helper process {}", child);
   if (!ended_or_killed(pidfd, patience)) return std::nullopt;
   Answer answer;
-  if (::read(read_end.get(), &answer, sizeof answer) != sizeof answer) answer.error = EINTR;
+  if (::read(read_end.get(), &answer, sizeof answer) != sizeof answer)
+    return std::unexpected(with_hint(
+        {.fault = Fault::failed,
+         .id = "driver-crashed",
+         .message = "the process that asked the driver was killed"},
+        "the kernel may have crashed in the driver: see `dmesg`, and start the host again"));
   return answer;
 }
 
@@ -116,7 +121,7 @@ Result<> write_within(const Root& root, const std::string& path, std::string_vie
                       milliseconds patience) {
   const auto doing = [&] { return fmt::format("write '{}' to {}", printable(value), path); };
   const auto fd = TRY(root.open_file(path, O_WRONLY | O_TRUNC));
-  const auto answer = TRY(answer_of(fd, Way::write, value, patience));
+  const auto answer = TRY(answer_of(fd, Way::write, value, patience), "writing {}", path);
   if (!answer) return no_answer(doing(), patience);
   if (answer->error != 0) return std::unexpected(errno_error(answer->error, doing()));
   if (answer->count != value.size())
@@ -128,7 +133,7 @@ Result<> write_within(const Root& root, const std::string& path, std::string_vie
 Result<std::string> read_within(const Root& root, const std::string& path, milliseconds patience) {
   const auto doing = [&] { return fmt::format("read {}", path); };
   const auto fd = TRY(root.open_file(path, O_RDONLY));
-  const auto answer = TRY(answer_of(fd, Way::read, {}, patience));
+  const auto answer = TRY(answer_of(fd, Way::read, {}, patience), "reading {}", path);
   if (!answer) return no_answer(doing(), patience);
   if (answer->error != 0) return std::unexpected(errno_error(answer->error, doing()));
   std::string text(answer->text.data(), answer->count);

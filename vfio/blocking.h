@@ -14,6 +14,7 @@
 namespace hv::vfio {
 
 /// Root::write, by a child. No answer in time: Fault::timed_out, ETIMEDOUT.
+/// A kernel that kills the child, having crashed in the driver: driver-crashed.
 [[nodiscard]] Result<> write_within(const Root& root, const std::string& path,
                                     std::string_view value, std::chrono::milliseconds patience);
 

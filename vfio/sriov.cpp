@@ -151,6 +151,25 @@ Result<const VirtualFunction*> choose_vf(const PhysicalFunction& physical,
                 "stop a guest that has one; their number changes only when none is in use"));
 }
 
+Result<std::vector<std::string>> vf_network_command(const PhysicalFunction& physical,
+                                                    std::uint64_t index, const VfNetwork& network) {
+  const auto& [mac, vlan] = network;
+  if (mac.empty() && !vlan) return std::vector<std::string>{};
+  if (physical.network_interface.empty())
+    return std::unexpected(
+        with_hint({.fault = Fault::missing,
+                   .id = "no-vf-network",
+                   .message = fmt::format("{} has no network interface, through which its virtual "
+                                          "functions get a MAC address or a VLAN",
+                                          to_string(physical.address))},
+                  "it needs its own driver; what is no network card has neither"));
+  std::vector<std::string> argv = {
+      "ip", "link", "set", "dev", physical.network_interface, "vf", std::to_string(index)};
+  if (!mac.empty()) argv.insert(argv.end(), {"mac", mac});
+  if (vlan) argv.insert(argv.end(), {"vlan", std::to_string(*vlan)});
+  return argv;
+}
+
 Result<> remove_vfs(const Root& root, const PciAddress& address, milliseconds patience) {
   if (!root.exists(count_path(address))) return {};
   const auto vfs = TRY(read_vfs(root, address));

@@ -13,7 +13,9 @@
 #include "vfio/bind.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <vector>
 
 namespace hv::vfio {
 
@@ -48,6 +50,20 @@ struct PhysicalFunction {
 /// than one that the host's driver has. Error: no-free-vf.
 [[nodiscard]] Result<const VirtualFunction*> choose_vf(const PhysicalFunction& physical,
                                                        std::span<const PciAddress> claimed);
+
+/// What a virtual function of a network card is to have. It loses it when it is
+/// destroyed.
+struct VfNetwork {
+  std::string mac{};                    ///< Empty: what the card gives it.
+  std::optional<std::uint16_t> vlan{};  ///< 0: none.
+};
+
+/// The program that sets it, through the card's own interface and before a
+/// guest has the function: "ip link set dev eth7 vf 1 mac …". Empty: nothing to
+/// set. Error: no-vf-network.
+[[nodiscard]] Result<std::vector<std::string>> vf_network_command(const PhysicalFunction& physical,
+                                                                  std::uint64_t index,
+                                                                  const VfNetwork& network);
 
 /// Takes make_vfs() back (Undo::Kind::remove_vfs): destroys them, unless one has
 /// a driver. Then somebody uses it: a guest that came later, whose own journal

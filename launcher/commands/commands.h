@@ -32,12 +32,12 @@ Outcome clone_command(Context& context, const Arguments& arguments);
 Outcome delete_command(Context& context, const Arguments& arguments);
 
 Outcome caps_command(Context& context, const Arguments& arguments);
-Outcome topology_command(Context& context, const Arguments& arguments);
-Outcome vfio_bind_command(Context& context, const Arguments& arguments);
-Outcome vfio_unbind_command(Context& context, const Arguments& arguments);
 Outcome recover_command(Context& context, const Arguments& arguments);
+Outcome topology_command(Context& context, const Arguments& arguments);
 Outcome vfio_list_command(Context& context, const Arguments& arguments);
 Outcome vfio_plan_command(Context& context, const Arguments& arguments);
+Outcome vfio_bind_command(Context& context, const Arguments& arguments);
+Outcome vfio_unbind_command(Context& context, const Arguments& arguments);
 Outcome document_command(Context& context, const Arguments& arguments);
 
 Outcome prepare_command(Context& context, const Arguments& arguments);

@@ -22,17 +22,6 @@ constexpr std::array change = {
 constexpr std::array copy = {Option{"no-disk", "", "copy the profile alone"}};
 constexpr std::array erase = {
     Option{"disks", "", "remove its disk, firmware variables and TPM state as well"}};
-constexpr std::array draw = {
-    Option{"svg", "FILE", "draw it into an SVG file instead; - is standard output"}};
-constexpr std::array devices = {Option{"group", "N", "only this IOMMU group; may be repeated"},
-                                Option{"all", "", "bridges to other buses as well"}};
-constexpr std::array taking = {
-    Option{"siblings", "", "take the other members of the IOMMU groups from their drivers, too"},
-    Option{"force", "", "take even what the host uses"}};
-constexpr std::array take_devices = {
-    Option{"driver", "DRIVER", "bind this one instead of vfio-pci"},
-    Option{"siblings", "", "take the other members of the IOMMU groups from their drivers, too"},
-    Option{"force", "", "take even what the host uses"}};
 constexpr std::array ready = {Option{"ready", "", "say on descriptor 3 when clients can connect"}};
 
 constexpr std::array start_examples = {
@@ -69,22 +58,31 @@ constexpr std::array create_examples = {
 constexpr std::array edit_examples = {
     Example{"hvlaunch edit web", "in $VISUAL or $EDITOR"},
     Example{"hvlaunch edit web --set memory_mb=4096", "comments stay"}};
-constexpr std::array caps_examples = {
-    Example{"hvlaunch caps aarch64", "of qemu-system-aarch64"},
-    Example{"hvlaunch caps /opt/qemu/bin/qemu-system-x86_64", "of one binary"}};
+constexpr std::array draw = {
+    Option{"svg", "FILE", "draw it into an SVG file instead; - is standard output"}};
 constexpr std::array topology_examples = {
     Example{"hvlaunch topology", "in the terminal"},
     Example{"hvlaunch topology --svg host.svg", "for a report"}};
+constexpr std::array caps_examples = {
+    Example{"hvlaunch caps aarch64", "of qemu-system-aarch64"},
+    Example{"hvlaunch caps /opt/qemu/bin/qemu-system-x86_64", "of one binary"}};
 
+constexpr std::array devices = {Option{"group", "N", "only this IOMMU group; may be repeated"},
+                                Option{"all", "", "bridges to other buses as well"}};
+constexpr std::array taking = {
+    Option{"siblings", "", "take the other members of the IOMMU groups from their drivers, too"},
+    Option{"force", "", "take even what the host uses"}};
 constexpr std::array vfio_list_examples = {
     Example{"hvlaunch vfio list", "all devices but bridges"},
     Example{"hvlaunch vfio list 0000:01:00.0 --json", "for programs"}};
+constexpr std::array binding = {
+    Option{"driver", "DRIVER", "bind this one of VFIO's drivers instead of vfio-pci"}, taking[0],
+    taking[1]};
+constexpr std::array vfio_bind_examples = {
+    Example{"hvlaunch vfio bind 01:00.0 01:00.1", "both functions of a graphics card"},
+    Example{"hvlaunch vfio bind --siblings 01:00.0", "the second is left without a driver"}};
 constexpr std::array vfio_plan_examples = {
     Example{"hvlaunch vfio plan 01:00.0 01:00.1", "both functions of a graphics card"}};
-constexpr std::array vfio_bind_examples = {
-    Example{"hvlaunch vfio bind 0000:65:00.0 0000:65:00.1", "a card and its sound function"}};
-constexpr std::array vfio_unbind_examples = {
-    Example{"hvlaunch vfio unbind 65:00.0", "to the driver that it had"}};
 
 constexpr std::string_view vm = "<vm>";
 
@@ -255,23 +253,6 @@ constexpr Command commands[] = {
      "",
      caps_examples,
      caps_command},
-    {"topology", Group::host, "draw the host's CPUs, caches, memory nodes and who runs where",
-     Operands::none, "", draw, "", topology_examples, topology_command},
-    {"vfio bind", Group::host,
-     "take PCI functions from the host's drivers, to stay ready for guests", Operands::some_devices,
-     "<address>…", take_devices,
-     "They stay so until `vfio unbind` or the end of the boot, whatever guests start and stop.\n"
-     "A guest takes its devices by itself, and gives them back when it ends.",
-     vfio_bind_examples, vfio_bind_command},
-    {"vfio unbind",
-     Group::host,
-     "give back what `vfio bind` took",
-     Operands::some_devices,
-     "<address>…",
-     {},
-     "To the driver that they had, or to none.",
-     vfio_unbind_examples,
-     vfio_unbind_command},
     {"recover",
      Group::host,
      "clean up after guests that ended unseen",
@@ -281,6 +262,8 @@ constexpr Command commands[] = {
      "Runs by itself at the next start of a VM, and when one is looked at.",
      {},
      recover_command},
+    {"topology", Group::host, "draw the host's CPUs, caches, memory nodes and who runs where",
+     Operands::none, "", draw, "", topology_examples, topology_command},
     {"vfio list", Group::host, "show the PCI devices, and which of them a guest can get",
      Operands::devices, "[<address>…]", devices,
      "For each its IOMMU group, driver and ways to reset it, what of this host uses it, and what\n"
@@ -289,6 +272,21 @@ constexpr Command commands[] = {
     {"vfio plan", Group::host, "show what taking PCI devices for a guest would change",
      Operands::some_devices, "<address>…", taking, "Changes nothing.", vfio_plan_examples,
      vfio_plan_command},
+    {"vfio bind", Group::host, "take PCI devices from the host's drivers, ready for guests",
+     Operands::some_devices, "<address>…", binding,
+     "They stay so until `vfio unbind` or the end of the boot, whatever guests start and stop; a\n"
+     "guest takes its devices by itself, and gives them back when it ends. All of them are taken,\n"
+     "or none.",
+     vfio_bind_examples, vfio_bind_command},
+    {"vfio unbind",
+     Group::host,
+     "give back what `vfio bind` took",
+     Operands::some_devices,
+     "<address>…",
+     {},
+     "Each to the driver that it had, or to none, with the driver_override that it had.",
+     {},
+     vfio_unbind_command},
     {"document",
      Group::host,
      "print a page made from hvlaunch's own tables",

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/commands/commands.h"
-
 #include "launcher/commands/output.h"
 #include "launcher/commands/vfio.h"
 #include "launcher/run/hand_bound.h"

@@ -76,6 +76,9 @@ Result<> take(const Root& root, const HandBinding& binding, const std::string& d
               Journal& journal) {
   TRY(remember(root, binding.address, journal));
   for (const auto& sibling : binding.siblings) {
+    // One without a driver may be another's sibling, too, who is to return it.
+    const auto now = TRY(vfio::read_binding(root, sibling));
+    if (now.driver.empty()) continue;
     TRY(remember(root, sibling, journal));
     TRY(vfio::unbind(root, sibling));
   }
@@ -85,12 +88,15 @@ Result<> take(const Root& root, const HandBinding& binding, const std::string& d
 }  // namespace
 
 Result<> load_driver(const Root& root, const std::string& driver) {
-  if (vfio::has_driver(root, driver)) return {};
-  // A name that is none, or an option, is bind()'s to refuse.
   constexpr auto* letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-  const bool is_name = !driver.empty() && driver.find_first_not_of(letters) == std::string::npos;
-  if (!is_name || driver.starts_with('-')) return {};
-  return run_program({"modprobe", driver}, "kmod");
+  // Whatever else is named is bind()'s to refuse.
+  const bool is_module = driver.contains("vfio") && !driver.starts_with('-') &&
+                         driver.find_first_not_of(letters) == std::string::npos;
+  if (!is_module || vfio::has_driver(root, driver)) return {};
+  auto loaded = run_program({"modprobe", driver}, "kmod");
+  if (loaded || loaded.error().id != "program") return loaded;
+  return fail(Fault::missing, "no-vfio-driver", "this kernel has no PCI driver '{}': {}", driver,
+              loaded.error().message);
 }
 
 Result<> bind_by_hand(const Root& root, const Paths& paths,
