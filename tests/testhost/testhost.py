@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: MIT
+"""A host to break: a small machine with an IOMMU, devices to give away, two NUMA
+nodes, huge pages, systemd and KVM, fresh for each test within a second.
+
+    with fresh_host() as host:
+        host.install_hvlaunch()
+        before = host.snapshot()
+        host.run("hvlaunch start web", check=True)
+        ...
+        print(before.difference(host.snapshot()))
+
+It is booted once; the snapshot is kept below build/testhost. README.md has more.
+"""
+import errno
+import fcntl
+import hashlib
+import itertools
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import machine
+import qemu_process
+import snapshot
+from qemu_process import QemuProcess, RigFault
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HVLAUNCH = Path(os.environ.get("HVLAUNCH", REPOSITORY / "build/release/bin/hvlaunch")).absolute()
+QEMUS = Path(os.environ.get("HV_QEMUS", REPOSITORY / "build/qemus")).absolute()
+PLACE = Path(os.environ.get("HV_TESTHOST", REPOSITORY / "build/testhost")).absolute()
+BARE_GUEST = Path(os.environ.get("HV_GUESTS", REPOSITORY / "build/guests")).absolute() / "bare/bare.elf"
+
+BOOT_TIMEOUT = 150
+TRIES = 3
+# How long an agent may be silent beyond the time that its command has.
+SILENCE = 60
+
+
+@dataclass
+class Result:
+    """What a command said, and how it ended: its exit status, `signal-9`, or `timeout`."""
+    command: object
+    status: object
+    out: str
+    err: str
+
+    @property
+    def ok(self):
+        return self.status == 0
+
+    def __str__(self):
+        return f"{self.command}\nexit {self.status}\nstdout: {self.out}\nstderr: {self.err}"
+
+
+class TestHost:
+    """One running host. Made by fresh_host()."""
+    __test__ = False
+
+    def __init__(self, arguments):
+        self.place = Path(tempfile.mkdtemp(prefix="hvtesthost", dir="/tmp"))
+        self.numbers = itertools.count(1)
+        self.replies = {}
+        self.bytes = b""
+        try:
+            self.qemu = QemuProcess(qemu_process.binary_of(QEMUS), arguments, self.place)
+        except BaseException:
+            shutil.rmtree(self.place, ignore_errors=True)
+            raise
+
+    def close(self):
+        self.qemu.close()
+        shutil.rmtree(self.place, ignore_errors=True)
+
+    # Commands
+
+    def run(self, command, *, check=False, timeout=60, stdin=b""):
+        """Runs a list of words, or a string with `sh -c`, to its end."""
+        return self.begin(command, timeout=timeout, stdin=stdin).wait(check=check)
+
+    def begin(self, command, *, timeout=60, stdin=b""):
+        """Starts it; what else is asked of the host happens meanwhile."""
+        words = ["sh", "-c", command] if isinstance(command, str) else [str(word) for word in command]
+        text = stdin.encode() if isinstance(stdin, str) else stdin
+        arguments = b"".join(word.encode() + b"\0" for word in words)
+        number = self._ask("run", timeout * 1000, arguments, text)
+        return Running(self, number, command, timeout)
+
+    # Files, without a process in the host
+
+    def read(self, path):
+        return self.read_bytes(path).decode(errors="replace").rstrip("\n")
+
+    def read_bytes(self, path):
+        status, out, _ = self._answer(self._ask("get", 0, os.fsencode(path)))
+        self._check(status, path)
+        return out
+
+    def write(self, path, text, mode=0):
+        """Writes all in one go, as sysfs needs. Mode 0 leaves it as it is."""
+        data = text.encode() if isinstance(text, str) else text
+        status, _, _ = self._answer(self._ask("put", mode, os.fsencode(path), data))
+        self._check(status, path)
+
+    def survey(self, *patterns):
+        """{path: (kind, text)} of all that matches; see agent/survey.h."""
+        _, out, _ = self._answer(self._ask("survey", 0, "\n".join(patterns).encode()))
+        words = iter(out.decode(errors="replace").split("\0")[:-1])
+        return {path: (kind, text) for path, kind, text in zip(words, words, words)}
+
+    def snapshot(self):
+        """All that hvlaunch may change on a host."""
+        return snapshot.Snapshot(self.survey(*snapshot.PATTERNS))
+
+    def install_hvlaunch(self):
+        """Puts the freshly built program in its place, and the tiny guest."""
+        self.run("mkdir -p /var/lib/hypervisor/vm-profiles", check=True)
+        self.write("/usr/bin/hvlaunch", stripped(HVLAUNCH), mode=0o755)
+        self.write("/var/lib/hypervisor/bare.elf", BARE_GUEST.read_bytes(), mode=0o644)
+
+    # Devices
+
+    def driver(self, address):
+        """The name of the function's driver, None without one."""
+        link = self.survey(f"/sys/bus/pci/devices/{address}/driver")
+        return os.path.basename(next(iter(link.values()))[1]) if link else None
+
+    def group(self, address):
+        link = self.survey(f"/sys/bus/pci/devices/{address}/iommu_group")
+        return int(os.path.basename(next(iter(link.values()))[1])) if link else None
+
+    def plug_nvme(self, slot="slot1", vfs=0):
+        """Plugs an NVMe into an empty port and waits for its disk; its address.
+
+        Such a device cannot be in a snapshot, so it comes after the restoring.
+        """
+        self.qemu.qmp("blockdev-add", driver="null-co", **{"node-name": f"{slot}.disk", "size": 1 << 30, "read-zeroes": True})
+        more = {}
+        if vfs:
+            self.qemu.qmp("device_add", driver="nvme-subsys", id=f"{slot}.subsystem")
+            more = {"subsys": f"{slot}.subsystem", "sriov_max_vfs": vfs, "sriov_vq_flexible": 2 * vfs,
+                    "sriov_vi_flexible": vfs, "max_ioqpairs": 2 + 2 * vfs, "msix_qsize": 3 + vfs}
+        self.qemu.qmp("device_add", driver="nvme", id=slot, bus=slot, serial=slot, drive=f"{slot}.disk", **more)
+        address = machine.SLOTS[slot]
+        # Every new disk is announced by udev.
+        self.run(f"until [ -e /sys/bus/pci/devices/{address}/nvme/*/nvme*n1 ]; do "
+                 "busybox usleep 50000; done; udevadm settle", check=True)
+        return address
+
+    def unplug(self, slot):
+        self.qemu.qmp("device_del", id=slot)
+
+    # The agent
+
+    def ping(self, timeout):
+        self._answer(self._ask("survey", 0, b""), timeout)
+
+    def kill(self, number, signal):
+        self._answer(self._ask("kill", int(signal), str(number).encode()))
+
+    def _ask(self, verb, number, first=b"", second=b""):
+        request = next(self.numbers)
+        header = f"{verb} {request} {int(number)} {len(first)} {len(second)}\n".encode()
+        try:
+            self.qemu.agent.sendall(header + first + second)
+        except OSError as error:
+            raise self.qemu.fault(f"its agent takes nothing: {error}") from None
+        return request
+
+    def _answer(self, number, timeout=SILENCE):
+        deadline = time.monotonic() + timeout
+        while number not in self.replies:
+            data = self.qemu.receive(max(0.0, deadline - time.monotonic()))
+            if data is None:
+                raise self.qemu.fault(f"its agent is silent for {timeout:.0f} s")
+            self.bytes += data
+            self._take_replies()
+        return self.replies.pop(number)
+
+    def _take_replies(self):
+        while (end := self.bytes.find(b"\n")) >= 0:
+            number, status, out, err = self.bytes[:end].decode().split(" ")
+            middle = end + 1 + int(out)
+            last = middle + int(err)
+            if len(self.bytes) < last:
+                return
+            self.replies[int(number)] = (status, self.bytes[end + 1:middle], self.bytes[middle:last])
+            self.bytes = self.bytes[last:]
+
+    @staticmethod
+    def _check(status, path):
+        if status != "ok":
+            number = int(status.removeprefix("errno-"))
+            raise OSError(number, f"{errno.errorcode.get(number)}: {os.strerror(number)}", str(path))
+
+
+@dataclass
+class Running:
+    """A command under way in the host."""
+    host: TestHost
+    number: int
+    command: object
+    timeout: float
+
+    def wait(self, check=False):
+        status, out, err = self.host._answer(self.number, self.timeout + SILENCE)
+        result = Result(self.command, int(status) if status.isdigit() else status,
+                        out.decode(errors="replace"), err.decode(errors="replace"))
+        if check and not result.ok:
+            raise AssertionError(str(result))
+        return result
+
+    def kill(self, signal=9):
+        self.host.kill(self.number, signal)
+
+
+# Booting and restoring
+
+def missing():
+    """What the test host lacks here, None if nothing."""
+    for path, cure in ((qemu_process.binary_of(QEMUS), "tests/qemus"), (PLACE / "image/root.erofs", "tests/testhost/build"),
+                       (BARE_GUEST, "tests/guests/build"), (HVLAUNCH, "cmake --build --preset release")):
+        if not path.exists():
+            return f"{path}: run {cure}"
+    return None
+
+
+@contextmanager
+def fresh_host():
+    """A host as it was after booting. Restoring it is tried again if the host breaks."""
+    folder = boot_once()
+    host = _named_retries("restoring", lambda: _restore(folder))
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+def boot_once():
+    """The folder with the snapshot, made if the image, QEMU or machine have changed."""
+    key = "\n".join([(PLACE / "image/.key").read_text(), qemu_process.identity(qemu_process.binary_of(QEMUS)),
+                     *(Path(module.__file__).read_text() for module in (machine, qemu_process))])
+    key = hashlib.sha256(key.encode()).hexdigest()
+    folder = PLACE / "snapshot"
+    with open(PLACE / "snapshot.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / key).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            _named_retries("booting", lambda: _boot(folder))
+            (folder / key).touch()
+    return folder
+
+
+def _boot(folder):
+    # Memory is written to files in memory, for those of a disk would be written
+    # back all the time; then they are kept on the disk, where they cost no memory.
+    ram = Path(tempfile.mkdtemp(prefix="hvtesthost", dir="/dev/shm"))
+    began = time.monotonic()
+    try:
+        host = TestHost(machine.arguments(PLACE / "image", ram, booting=True))
+        try:
+            host.ping(BOOT_TIMEOUT)
+            booted = time.monotonic()
+            # What each test would wait for otherwise.
+            host.run("udevadm settle; systemctl is-system-running --wait; modprobe -aq vfio-pci kvm_amd tun; "
+                     "lspci >/dev/null; qemu-system-x86_64 --version >/dev/null; sync", timeout=120)
+            warm = time.monotonic()
+            qemu_process.save(host.qemu, folder / "state")
+        finally:
+            host.close()
+        subprocess.run(["cp", "--sparse=always", *ram.iterdir(), folder], check=True)
+    finally:
+        shutil.rmtree(ram)
+    print(f"test host: booted in {booted - began:.1f} s, warm after {warm - booted:.1f} s, "
+          f"snapshot in {time.monotonic() - warm:.1f} s", file=sys.stderr)
+
+
+def _restore(folder):
+    arguments = machine.arguments(PLACE / "image", folder, booting=False)
+    host = TestHost([*arguments, "-incoming", "defer"])
+    try:
+        qemu_process.load(host.qemu, folder / "state")
+        host.ping(SILENCE)
+    except BaseException:
+        host.close()
+        raise
+    return host
+
+
+def _named_retries(what, action):
+    for last in range(1, TRIES + 1):
+        try:
+            return action()
+        except RigFault as fault:
+            print(f"test host: {what}, try {last} of {TRIES}: {fault}", file=sys.stderr)
+            if last == TRIES:
+                raise
+
+
+_stripped = {}
+
+
+def stripped(program):
+    """The program without debug information: 60 MB fewer to carry."""
+    if program not in _stripped:
+        done = subprocess.run(["strip", "-o", "/dev/stdout", program], stdout=subprocess.PIPE, check=True)
+        _stripped[program] = done.stdout
+    return _stripped[program]
+
+
+def quoted(*words):
+    return shlex.join(str(word) for word in words)
