@@ -12,8 +12,9 @@ PORTS = {
     "dual": ["e1000e,addr=0.0,multifunction=on,mac=52:54:00:00:02:00,romfile=",
              "e1000e,addr=0.1,mac=52:54:00:00:02:01,romfile="],
     "gpu": ["secondary-vga,addr=0.0,multifunction=on,vgamem_mb=1,romfile=", "intel-hda,addr=0.1"],
-    # No driver of the kernel takes it; its first register reads 010000ed.
-    "plain": ["edu"],
+    # The kernel has no driver for it. Not QEMU's teaching device, which loses its
+    # addresses in a snapshot.
+    "plain": ["qemu-xhci"],
     "net": ["virtio-net-pci,mac=52:54:00:00:05:00,netdev=net1,iommu_platform=on,disable-legacy=on,romfile="],
     "sriov": ["igb,mac=52:54:00:00:06:00,netdev=net2,romfile="],
     "slot1": [],
@@ -26,10 +27,10 @@ PLAIN = "0000:04:00.0"
 NET = "0000:05:00.0"
 SRIOV = "0000:06:00.0"
 SLOTS = {"slot1": "0000:07:00.0", "slot2": "0000:08:00.0"}
-# Behind a conventional bridge all is one group: the bridge, a disk, a plain device.
+# Behind a conventional bridge all is one group: the bridge, a disk, a NIC without driver.
 BRIDGE = "0000:09:00.0"
 BRIDGED_DISK = "0000:0a:01.0"
-BRIDGED_PLAIN = "0000:0a:02.0"
+BRIDGED_NIC = "0000:0a:02.0"
 # Near NUMA node 1; all others are near none.
 FAR = "0000:81:00.0"
 
@@ -42,17 +43,18 @@ CMDLINE = ("console=ttyS0 panic=-1 quiet loglevel=4 nokaslr audit=0 mitigations=
            "systemd.show_status=0 hugepagesz=1G hugepages=0:1,1:1")
 
 
-def arguments(image, ram, *, booting):
-    """QEMU's arguments for the image's folder and the folder with the memory's files.
+def arguments(image, ram, place, *, booting):
+    """QEMU's arguments for the folders with the image, the memory's files, and the
+    host's own ones.
 
-    Booting writes to these files; a restored host reads them and keeps what it
-    writes for itself, so that any number of hosts can share them. Only what has
+    Booting writes to the memory's files; a restored host reads them and keeps what
+    it writes for itself, so that any number of hosts can share them. Only what has
     no state in a snapshot may differ between the two.
     """
     # A boot with a thread per CPU hangs or dies now and then, and nested KVM
     # hangs without: the accelerator is not part of the snapshot.
     accel = "tcg,thread=single" if booting else "tcg,thread=multi"
-    return [*_board(accel), *_memory(ram, "on" if booting else "off"), *_kernel(image), *_disks(image),
+    return [*_board(accel), *_memory(ram, "on" if booting else "off"), *_kernel(image), *_disks(image, place),
             *_network(), *_ports(), *_bridge(), *_far_node()]
 
 
@@ -76,10 +78,17 @@ def _kernel(image):
     return ["-kernel", f"{image}/vmlinux", "-initrd", f"{image}/initrd", "-append", CMDLINE]
 
 
-def _disks(image):
+def _disks(image, place):
     return ["-drive", f"file={image}/root.erofs,format=raw,if=none,id=root,readonly=on",
             "-device", "virtio-blk-pci,drive=root,serial=root,bus=pcie.0,addr=1",
-            "-drive", "driver=null-co,size=67108864,read-zeroes=on,if=none,id=spare"]
+            "-drive", f"file={empty_disk(place, 'spare', 64)},format=raw,if=none,id=spare"]
+
+
+def empty_disk(place, name, size_mb):
+    path = place / f"{name}.img"
+    with open(path, "wb") as file:
+        file.truncate(size_mb << 20)
+    return path
 
 
 def _network():
@@ -105,7 +114,7 @@ def _ports():
 def _bridge():
     return [*_port(len(PORTS), "bridge"), "-device", "pcie-pci-bridge,id=conventional,bus=bridge",
             "-device", "virtio-blk-pci,drive=spare,serial=spare,bus=conventional,addr=1,disable-legacy=on",
-            "-device", "edu,bus=conventional,addr=2"]
+            "-device", "e1000,bus=conventional,addr=2,romfile="]
 
 
 def _far_node():

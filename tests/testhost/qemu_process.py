@@ -13,6 +13,10 @@ class RigFault(Exception):
     nothing about what was tested."""
 
 
+class QmpError(Exception):
+    """QEMU refused a command."""
+
+
 class QemuProcess:
     def __init__(self, binary, arguments, place):
         """Starts it; logs go to the folder `place`. The sockets are connected from
@@ -47,7 +51,7 @@ class QemuProcess:
             if "return" in reply:
                 return reply["return"]
             if "error" in reply:
-                raise RigFault(f"{command}: {reply['error']['desc']}")
+                raise QmpError(f"{command}: {reply['error']['desc']}")
 
     def wait_event(self, name, timeout):
         deadline = time.monotonic() + timeout

@@ -16,7 +16,6 @@ import fcntl
 import hashlib
 import itertools
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -63,13 +62,14 @@ class TestHost:
     """One running host. Made by fresh_host()."""
     __test__ = False
 
-    def __init__(self, arguments):
+    def __init__(self, ram, *, booting, more=()):
         self.place = Path(tempfile.mkdtemp(prefix="hvtesthost", dir="/tmp"))
         self.numbers = itertools.count(1)
         self.replies = {}
         self.bytes = b""
         try:
-            self.qemu = QemuProcess(qemu_process.binary_of(QEMUS), arguments, self.place)
+            arguments = machine.arguments(PLACE / "image", ram, self.place, booting=booting)
+            self.qemu = QemuProcess(qemu_process.binary_of(QEMUS), [*arguments, *more], self.place)
         except BaseException:
             shutil.rmtree(self.place, ignore_errors=True)
             raise
@@ -135,18 +135,15 @@ class TestHost:
         link = self.survey(f"/sys/bus/pci/devices/{address}/iommu_group")
         return int(os.path.basename(next(iter(link.values()))[1])) if link else None
 
-    def plug_nvme(self, slot="slot1", vfs=0):
+    def plug_nvme(self, slot="slot1"):
         """Plugs an NVMe into an empty port and waits for its disk; its address.
 
         Such a device cannot be in a snapshot, so it comes after the restoring.
         """
-        self.qemu.qmp("blockdev-add", driver="null-co", **{"node-name": f"{slot}.disk", "size": 1 << 30, "read-zeroes": True})
-        more = {}
-        if vfs:
-            self.qemu.qmp("device_add", driver="nvme-subsys", id=f"{slot}.subsystem")
-            more = {"subsys": f"{slot}.subsystem", "sriov_max_vfs": vfs, "sriov_vq_flexible": 2 * vfs,
-                    "sriov_vi_flexible": vfs, "max_ioqpairs": 2 + 2 * vfs, "msix_qsize": 3 + vfs}
-        self.qemu.qmp("device_add", driver="nvme", id=slot, bus=slot, serial=slot, drive=f"{slot}.disk", **more)
+        disk = machine.empty_disk(self.place, slot, 1024)
+        self.qemu.qmp("blockdev-add", driver="raw", file={"driver": "file", "filename": str(disk)},
+                      **{"node-name": f"{slot}.disk"})
+        self.qemu.qmp("device_add", driver="nvme", id=f"{slot}.0", bus=slot, serial=slot, drive=f"{slot}.disk")
         address = machine.SLOTS[slot]
         # Every new disk is announced by udev.
         self.run(f"until [ -e /sys/bus/pci/devices/{address}/nvme/*/nvme*n1 ]; do "
@@ -154,7 +151,7 @@ class TestHost:
         return address
 
     def unplug(self, slot):
-        self.qemu.qmp("device_del", id=slot)
+        self.qemu.qmp("device_del", id=f"{slot}.0")
 
     # The agent
 
@@ -264,7 +261,7 @@ def _boot(folder):
     ram = Path(tempfile.mkdtemp(prefix="hvtesthost", dir="/dev/shm"))
     began = time.monotonic()
     try:
-        host = TestHost(machine.arguments(PLACE / "image", ram, booting=True))
+        host = TestHost(ram, booting=True)
         try:
             host.ping(BOOT_TIMEOUT)
             booted = time.monotonic()
@@ -283,8 +280,7 @@ def _boot(folder):
 
 
 def _restore(folder):
-    arguments = machine.arguments(PLACE / "image", folder, booting=False)
-    host = TestHost([*arguments, "-incoming", "defer"])
+    host = TestHost(folder, booting=False, more=["-incoming", "defer"])
     try:
         qemu_process.load(host.qemu, folder / "state")
         host.ping(SILENCE)
@@ -304,16 +300,12 @@ def _named_retries(what, action):
                 raise
 
 
-_stripped = {}
-
-
 def stripped(program):
-    """The program without debug information: 60 MB fewer to carry."""
-    if program not in _stripped:
-        done = subprocess.run(["strip", "-o", "/dev/stdout", program], stdout=subprocess.PIPE, check=True)
-        _stripped[program] = done.stdout
-    return _stripped[program]
-
-
-def quoted(*words):
-    return shlex.join(str(word) for word in words)
+    """The program without its debug information: 60 MB less to carry."""
+    kept = PLACE / f"{program.name}.stripped"
+    if not kept.exists() or kept.stat().st_mtime_ns != program.stat().st_mtime_ns:
+        with tempfile.TemporaryDirectory(dir=PLACE) as folder:
+            part = Path(folder) / "part"
+            subprocess.run(["strip", "--preserve-dates", "-o", part, program], check=True)
+            part.replace(kept)
+    return kept.read_bytes()

@@ -100,7 +100,9 @@ void reply(int port, const std::string& id, const std::string& status, std::stri
   write_all(port, text.append(out).append(err));
 }
 
-std::string errno_status() { return "errno-" + std::to_string(errno); }
+std::string errno_status() {
+  return "errno-" + std::to_string(errno);
+}
 
 int memory_file(std::string_view text = {}) {
   const int fd = ::memfd_create("testhost", MFD_CLOEXEC);
@@ -142,8 +144,8 @@ Child begin(Request& request) {
   ::close(in);
   const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
   if (pidfd < 0) give_up("pidfd_open");
-  return {request.id, pid, pidfd, out, err,
-          Clock::now() + std::chrono::milliseconds(request.number)};
+  return {request.id, pid, pidfd,
+          out,        err, Clock::now() + std::chrono::milliseconds(request.number)};
 }
 
 void finish(int port, const Child& child) {

@@ -50,8 +50,7 @@ void record_file(const std::string& path, const struct stat& status, std::string
   std::string text(longest_text, '\0');
   std::size_t size = 0;
   ssize_t count = 0;
-  while (size < text.size() &&
-         (count = ::read(fd, text.data() + size, text.size() - size)) > 0)
+  while (size < text.size() && (count = ::read(fd, text.data() + size, text.size() - size)) > 0)
     size += static_cast<std::size_t>(count);
   const int error = errno;
   ::close(fd);
