@@ -109,9 +109,10 @@ class HostCase(unittest.TestCase):
             self.host.write(f"{place}/driver/unbind", address)
         self.host.write("/sys/bus/pci/drivers_probe", address)
 
-    def plain_guest(self, *arguments, words="poweroff"):
+    def plain_guest(self, *arguments, words="poweroff", qemu="qemu-system-x86_64"):
         """What the tiny guest says in a QEMU without hvlaunch, which it has powered off."""
-        command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-accel", "kvm", "-cpu", "host",
-                   "-m", "128M", "-kernel", BARE, "-append", words, "-serial", "file:/run/bare.log", *arguments]
+        command = [qemu, "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-accel", "kvm",
+                   "-cpu", "host", "-m", "128M", "-kernel", BARE, "-append", words,
+                   "-serial", "file:/run/bare.log", *arguments]
         self.host.run(command, check=True, timeout=PATIENCE)
         return self.host.read("/run/bare.log")

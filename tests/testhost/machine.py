@@ -59,7 +59,7 @@ def arguments(image, ram, place, *, booting):
 
 
 def _board(accel):
-    return ["-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35,usb=off", "-accel", accel,
+    return ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35,usb=off", "-accel", accel,
             "-cpu", "max,la57=off", "-smp", f"{CPUS},sockets={NODES},cores={CPUS // NODES},threads=1",
             "-device", "intel-iommu,intremap=on,caching-mode=on"]
 
@@ -81,6 +81,8 @@ def _kernel(image):
 def _disks(image, place):
     return ["-drive", f"file={image}/root.erofs,format=raw,if=none,id=root,readonly=on",
             "-device", "virtio-blk-pci,drive=root,serial=root,bus=pcie.0,addr=1",
+            "-drive", f"file={image}/qemu.erofs,format=raw,if=none,id=qemu,readonly=on",
+            "-device", "virtio-blk-pci,drive=qemu,serial=qemu,bus=pcie.0,addr=3",
             "-drive", f"file={empty_disk(place, 'spare', 64)},format=raw,if=none,id=spare"]
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A QEMU with a monitor and a channel to the agent in its guest."""
+import ctypes
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -15,6 +17,14 @@ class RigFault(Exception):
 
 class QmpError(Exception):
     """QEMU refused a command."""
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent():
+    """A test that is killed leaves no QEMU behind."""
+    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class QemuProcess:
@@ -32,7 +42,7 @@ class QemuProcess:
                  "-device", "virtserialport,chardev=agent,name=testhost"]
         with open(place / "qemu.log", "w") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            pass_fds=(monitor.fileno(), agent.fileno()))
+                                            pass_fds=(monitor.fileno(), agent.fileno()), preexec_fn=_die_with_parent)
         monitor.close()
         agent.close()
         self.replies = self.monitor.makefile("rb")

@@ -6,6 +6,7 @@ import unittest
 import machine
 import testhost
 from hostcase import HostCase
+from qemu_process import QmpError
 
 # What a guest reads from the first register of an e1000e and of an xHCI.
 E1000E = "8086:10d3 class=020000 bar0="
@@ -105,6 +106,21 @@ class Agent(HostCase):
         self.assertEqual(self.host.read("/tmp/mine"), "text")
 
 
+class Faults(HostCase):
+    tries = 0
+
+    def test_tries_again_in_a_new_host_when_one_breaks(self):
+        Faults.tries += 1
+        if Faults.tries == 1:
+            self.host.qemu.process.kill()
+        self.assertEqual(self.host.run(["echo", "alive"]).out, "alive\n")
+        self.assertEqual(Faults.tries, 2)
+
+    def test_says_what_the_monitor_refuses(self):
+        with self.assertRaisesRegex(QmpError, "device_add: .*no-such"):
+            self.host.qemu.qmp("device_add", driver="no-such")
+
+
 class Snapshots(HostCase):
     def test_shows_each_change_and_none_that_was_taken_back(self):
         before = self.host.snapshot()
@@ -150,9 +166,13 @@ class Passing(HostCase):
 
     def test_gives_it_through_iommufd(self):
         if not self.host.survey("/dev/iommu"):
-            self.skipTest("missing: IOMMUFD in the test host's kernel; see HV_TESTHOST_KERNEL")
+            self.skipTest("missing: IOMMUFD in the test host's kernel: HV_TESTHOST_KERNEL, tests/testhost/build-kernel")
         self.bind(machine.NIC, "vfio-pci")
         self.assertEqual([kind for kind, _ in self.host.survey("/dev/vfio/devices/vfio*").values()], ["s"])
+        said = self.plain_guest("-object", "iommufd,id=iommufd0", "-device", "pcie-root-port,id=rp0,chassis=1",
+                                "-device", f"vfio-pci,host={machine.NIC},bus=rp0,iommufd=iommufd0",
+                                qemu=self.host.newer_qemu())
+        self.assertRegex(said, f"{E1000E}.*{E1000E_CONTROL}")
 
 
 class Launching(HostCase):

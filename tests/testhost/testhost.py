@@ -36,7 +36,7 @@ QEMUS = Path(os.environ.get("HV_QEMUS", REPOSITORY / "build/qemus")).absolute()
 PLACE = Path(os.environ.get("HV_TESTHOST", REPOSITORY / "build/testhost")).absolute()
 BARE_GUEST = Path(os.environ.get("HV_GUESTS", REPOSITORY / "build/guests")).absolute() / "bare/bare.elf"
 
-BOOT_TIMEOUT = 150
+BOOT_TIMEOUT = 100
 TRIES = 3
 # How long an agent may be silent beyond the time that its command has.
 SILENCE = 60
@@ -123,6 +123,12 @@ class TestHost:
         self.run("mkdir -p /var/lib/hypervisor/vm-profiles", check=True)
         self.write("/usr/bin/hvlaunch", stripped(HVLAUNCH), mode=0o755)
         self.write("/var/lib/hypervisor/bare.elf", BARE_GUEST.read_bytes(), mode=0o644)
+
+    def newer_qemu(self):
+        """The path in the host of a QEMU 10.0, beside its own 7.2."""
+        place = (PLACE / "image/qemu.path").read_text().strip()
+        self.run(f"mkdir -p '{place}' && mount -t erofs -o ro /dev/disk/by-id/virtio-qemu '{place}'", check=True)
+        return f"{place}/bin/qemu-system-x86_64"
 
     # Devices
 
@@ -258,7 +264,10 @@ def boot_once():
 def _boot(folder):
     # Memory is written to files in memory, for those of a disk would be written
     # back all the time; then they are kept on the disk, where they cost no memory.
-    ram = Path(tempfile.mkdtemp(prefix="hvtesthost", dir="/dev/shm"))
+    # Always there, so that what a killed boot has left goes away with the next one.
+    ram = Path("/dev/shm", f"hvtesthost-{os.getuid()}-{hashlib.sha256(bytes(PLACE)).hexdigest()[:12]}")
+    shutil.rmtree(ram, ignore_errors=True)
+    ram.mkdir(mode=0o700)
     began = time.monotonic()
     try:
         host = TestHost(ram, booting=True)
