@@ -88,7 +88,10 @@ class QemuProcess:
             if self.process.poll() is not None:
                 raise self.fault("its QEMU ended")
             return None
-        data = self.agent.recv(1 << 18)
+        try:
+            data = self.agent.recv(1 << 18)
+        except OSError as error:
+            raise self.fault(f"its agent's channel: {error}") from None
         if not data:
             raise self.fault("its QEMU ended")
         return data
