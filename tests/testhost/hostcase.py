@@ -18,8 +18,8 @@ import sys
 import time
 import unittest
 
-import testhost
-from testhost import RigFault
+import boot
+from qemu_process import RigFault
 
 CI = os.environ.get("CI") == "true"
 BARE = "/var/lib/hypervisor/bare.elf"
@@ -34,7 +34,7 @@ class HostCase(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        if (lack := testhost.missing()) is not None:
+        if (lack := boot.missing()) is not None:
             if CI:
                 raise AssertionError(f"missing: {lack}")
             raise unittest.SkipTest(f"missing: {lack}")
@@ -42,7 +42,7 @@ class HostCase(unittest.TestCase):
     @property
     def host(self):
         if self._host is None:
-            context = testhost.fresh_host()
+            context = boot.fresh_host()
             self._host = context.__enter__()
             self.addCleanup(context.__exit__, None, None, None)
             self._host.install_hvlaunch()

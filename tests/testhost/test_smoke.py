@@ -4,7 +4,7 @@ import errno
 import unittest
 
 import machine
-import testhost
+import boot
 from hostcase import HostCase
 from qemu_process import QmpError
 
@@ -99,7 +99,7 @@ class Agent(HostCase):
 
     def test_has_a_host_of_its_own_each_time(self):
         self.host.write("/tmp/mine", "text")
-        with testhost.fresh_host() as other:
+        with boot.fresh_host() as other:
             with self.assertRaises(FileNotFoundError):
                 other.read("/tmp/mine")
             other.write("/tmp/mine", "other")

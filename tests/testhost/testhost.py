@@ -9,26 +9,22 @@ nodes, huge pages, systemd and KVM, fresh for each test within a second.
         ...
         print(before.difference(host.snapshot()))
 
-It is booted once; the snapshot is kept below build/testhost. README.md has more.
+fresh_host() is in boot.py; README.md has more.
 """
 import errno
-import fcntl
-import hashlib
 import itertools
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import machine
 import qemu_process
 import snapshot
-from qemu_process import QemuProcess, RigFault
+from qemu_process import QemuProcess
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HVLAUNCH = Path(os.environ.get("HVLAUNCH", REPOSITORY / "build/release/bin/hvlaunch")).absolute()
@@ -36,10 +32,9 @@ QEMUS = Path(os.environ.get("HV_QEMUS", REPOSITORY / "build/qemus")).absolute()
 PLACE = Path(os.environ.get("HV_TESTHOST", REPOSITORY / "build/testhost")).absolute()
 BARE_GUEST = Path(os.environ.get("HV_GUESTS", REPOSITORY / "build/guests")).absolute() / "bare/bare.elf"
 
-BOOT_TIMEOUT = 100
-TRIES = 3
-# How long an agent may be silent beyond the time that its command has.
-SILENCE = 60
+# How long an agent may take to say that it is there, and when it is asked.
+SILENCE = 40
+HEARTBEAT = 10
 
 
 @dataclass
@@ -60,8 +55,6 @@ class Result:
 
 class TestHost:
     """One running host. Made by fresh_host()."""
-    __test__ = False
-
     def __init__(self, ram, *, booting, more=()):
         self.place = Path(tempfile.mkdtemp(prefix="hvtesthost", dir="/tmp"))
         self.numbers = itertools.count(1)
@@ -90,7 +83,7 @@ class TestHost:
         text = stdin.encode() if isinstance(stdin, str) else stdin
         arguments = b"".join(word.encode() + b"\0" for word in words)
         number = self._ask("run", timeout * 1000, arguments, text)
-        return Running(self, number, command, timeout)
+        return Running(self, number, command)
 
     # Files, without a process in the host
 
@@ -177,14 +170,20 @@ class TestHost:
         return request
 
     def _answer(self, number, timeout=SILENCE):
+        if not self._arrives(number, timeout):
+            raise self.qemu.fault(f"its agent is silent for {timeout:.0f} s")
+        return self.replies.pop(number)
+
+    def _arrives(self, number, timeout):
+        """Whether there is an answer within so many seconds."""
         deadline = time.monotonic() + timeout
         while number not in self.replies:
             data = self.qemu.receive(max(0.0, deadline - time.monotonic()))
             if data is None:
-                raise self.qemu.fault(f"its agent is silent for {timeout:.0f} s")
+                return False
             self.bytes += data
             self._take_replies()
-        return self.replies.pop(number)
+        return True
 
     def _take_replies(self):
         while (end := self.bytes.find(b"\n")) >= 0:
@@ -209,10 +208,12 @@ class Running:
     host: TestHost
     number: int
     command: object
-    timeout: float
 
     def wait(self, check=False):
-        status, out, err = self.host._answer(self.number, self.timeout + SILENCE)
+        # The host kills it in time, unless it hangs itself, which a ping shows sooner.
+        while not self.host._arrives(self.number, HEARTBEAT):
+            self.host.ping(SILENCE)
+        status, out, err = self.host._answer(self.number)
         result = Result(self.command, int(status) if status.isdigit() else status,
                         out.decode(errors="replace"), err.decode(errors="replace"))
         if check and not result.ok:
@@ -221,92 +222,6 @@ class Running:
 
     def kill(self, signal=9):
         self.host.kill(self.number, signal)
-
-
-# Booting and restoring
-
-def missing():
-    """What the test host lacks here, None if nothing."""
-    for path, cure in ((qemu_process.binary_of(QEMUS), "tests/qemus"), (PLACE / "image/root.erofs", "tests/testhost/build"),
-                       (BARE_GUEST, "tests/guests/build"), (HVLAUNCH, "cmake --build --preset release")):
-        if not path.exists():
-            return f"{path}: run {cure}"
-    return None
-
-
-@contextmanager
-def fresh_host():
-    """A host as it was after booting. Restoring it is tried again if the host breaks."""
-    folder = boot_once()
-    host = _named_retries("restoring", lambda: _restore(folder))
-    try:
-        yield host
-    finally:
-        host.close()
-
-
-def boot_once():
-    """The folder with the snapshot, made if the image, QEMU or machine have changed."""
-    key = "\n".join([(PLACE / "image/.key").read_text(), qemu_process.identity(qemu_process.binary_of(QEMUS)),
-                     *(Path(module.__file__).read_text() for module in (machine, qemu_process))])
-    key = hashlib.sha256(key.encode()).hexdigest()
-    folder = PLACE / "snapshot"
-    with open(PLACE / "snapshot.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / key).exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            _named_retries("booting", lambda: _boot(folder))
-            (folder / key).touch()
-    return folder
-
-
-def _boot(folder):
-    # Memory is written to files in memory, for those of a disk would be written
-    # back all the time; then they are kept on the disk, where they cost no memory.
-    # Always there, so that what a killed boot has left goes away with the next one.
-    ram = Path("/dev/shm", f"hvtesthost-{os.getuid()}-{hashlib.sha256(bytes(PLACE)).hexdigest()[:12]}")
-    shutil.rmtree(ram, ignore_errors=True)
-    ram.mkdir(mode=0o700)
-    began = time.monotonic()
-    try:
-        host = TestHost(ram, booting=True)
-        try:
-            host.ping(BOOT_TIMEOUT)
-            booted = time.monotonic()
-            # What each test would wait for otherwise.
-            host.run("udevadm settle; systemctl is-system-running --wait; modprobe -aq vfio-pci kvm_amd tun; "
-                     "lspci >/dev/null; qemu-system-x86_64 --version >/dev/null; sync", timeout=120)
-            warm = time.monotonic()
-            qemu_process.save(host.qemu, folder / "state")
-        finally:
-            host.close()
-        subprocess.run(["cp", "--sparse=always", *ram.iterdir(), folder], check=True)
-    finally:
-        shutil.rmtree(ram)
-    print(f"test host: booted in {booted - began:.1f} s, warm after {warm - booted:.1f} s, "
-          f"snapshot in {time.monotonic() - warm:.1f} s", file=sys.stderr)
-
-
-def _restore(folder):
-    host = TestHost(folder, booting=False, more=["-incoming", "defer"])
-    try:
-        qemu_process.load(host.qemu, folder / "state")
-        host.ping(SILENCE)
-    except BaseException:
-        host.close()
-        raise
-    return host
-
-
-def _named_retries(what, action):
-    for last in range(1, TRIES + 1):
-        try:
-            return action()
-        except RigFault as fault:
-            print(f"test host: {what}, try {last} of {TRIES}: {fault}", file=sys.stderr)
-            if last == TRIES:
-                raise
 
 
 def stripped(program):
