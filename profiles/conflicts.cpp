@@ -166,11 +166,37 @@ void check_looking_glass(const Profile& profile, Reading& reading) {
 
 void check_host_devices(const Profile& profile, Reading& reading) {
   std::set<vfio::PciAddress> seen;
-  for (const auto& [address, pointer] : profile.host_devices)
-    // The host bridge at 0000:00:00.0 stands for an address that could not be read.
-    if (address != vfio::PciAddress{} && !seen.insert(address).second)
-      reading.note("conflict", pointer,
-                   fmt::format("'{}' is in the list already", to_string(address)));
+  const HostDevice* primary = nullptr;
+  for (const auto& device : profile.host_devices) {
+    const bool is_told = device.address.given() || device.id.given() ||
+                         !device.class_code.value.empty() || !device.slot.value.empty() ||
+                         !device.serial.value.empty() || !device.path.value.empty();
+    if (!is_told)
+      conflict(reading, {device.pointer}, "nothing says which device is meant",
+               "give its 'address', or another of 'id', 'class', 'slot', 'serial', 'path'");
+    // Several virtual functions or slices of one device are several devices.
+    const bool whole = !device.virtual_function.given() && device.mdev.value.empty();
+    if (whole && device.address.given() && !seen.insert(*device.address.value).second)
+      reading.note("conflict", device.address.pointer,
+                   fmt::format("'{}' is in the list already", to_string(*device.address.value)));
+    if (!whole && device.all_functions.value)
+      conflict(reading, {device.all_functions.pointer},
+               "'all_functions' is for whole devices, not for a virtual function or slice of one");
+    if (device.virtual_function.given() && !device.mdev.value.empty())
+      conflict(reading, {device.mdev.pointer, device.virtual_function.pointer},
+               "'mdev' and 'vf' exclude each other");
+    if (device.primary_gpu.value && primary != nullptr)
+      conflict(reading, {device.primary_gpu.pointer, primary->primary_gpu.pointer},
+               "only one device can be the 'primary_gpu'");
+    if (device.primary_gpu.value) primary = &device;
+  }
+}
+
+void check_pinning(const Profile& profile, Reading& reading) {
+  const auto& pinning = profile.pinning;
+  if (!profile.cpu_pinning.empty() && pinning.vcpus.given())
+    conflict(reading, {"/cpu_pinning", pinning.vcpus.pointer},
+             "'cpu_pinning' and 'pinning' both say where vCPUs run", "leave one of the two out");
 }
 
 /// Options of QEMU that would take the guest out of our hands.
@@ -209,7 +235,7 @@ void check_extra_arguments(const Profile& profile, Reading& reading) {
 constexpr void (*checks[])(const Profile&, Reading&) = {
     check_topology,      check_cpu_features, check_kernel,          check_firmware,
     check_disk,          check_cloud_init,   check_network,         check_display,
-    check_looking_glass, check_host_devices, check_extra_arguments,
+    check_looking_glass, check_host_devices, check_pinning,         check_extra_arguments,
 };
 
 }  // namespace

@@ -261,7 +261,7 @@ Fields::Fields(Reading& reading, const json::value* value, std::string pointer,
   object_ = value->if_object();
   if (object_ != nullptr) {
     known_.reserve(64);
-  } else if (!short_form.empty() && value->is_string()) {
+  } else if (!short_form.empty() && (value->is_string() || value->is_bool())) {
     short_value_ = value;
   } else {
     const auto* const hint = value->is_null() ? "leave the member out to have its default" : "";

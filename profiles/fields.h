@@ -38,7 +38,7 @@ struct Range {
   std::uint64_t min = 0;
   std::uint64_t max = 0;
   std::optional<std::uint64_t> fallback{};  ///< Outside the range: stands for "not set".
-  std::string_view unit{};                  ///< "MiB" or "GiB": strings like "8G" will do too.
+  std::string_view unit{};                  ///< "KiB", "MiB" or "GiB": strings like "8G" will do too.
 };
 
 /// The rule of a string. Without `fallback` it must be given, and not be empty.
@@ -153,6 +153,10 @@ class Fields {
   ~Fields();
 
   [[nodiscard]] Item operator[](std::string_view key);
+
+  /// Whether the document has the object, or what stands in its place.
+  [[nodiscard]] bool given() const { return object_ != nullptr || short_value_ != nullptr; }
+  [[nodiscard]] const std::string& pointer() const { return pointer_; }
 
  private:
   void note_unknown(std::string_view key);

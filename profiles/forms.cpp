@@ -31,14 +31,6 @@ bool is_program(std::string_view text) {
   return text.contains('/') ? text.front() == '/' && is_path(text) : is_word(text, "._+-", 255);
 }
 
-bool is_uuid(std::string_view text) {
-  constexpr std::string_view shape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-  constexpr std::string_view hex_digits = "0123456789abcdefABCDEF";
-  return std::ranges::equal(text, shape, [&](char c, char kind) {
-    return kind == '-' ? c == '-' : hex_digits.contains(c);
-  });
-}
-
 bool is_bridge(std::string_view text) {
   constexpr std::size_t longest = 15;  // IFNAMSIZ without its NUL.
   return is_word(text, "._-", longest);
@@ -46,6 +38,29 @@ bool is_bridge(std::string_view text) {
 
 bool is_model(std::string_view text) {
   return is_word(text, "._+-", 127);
+}
+
+constexpr std::string_view hex_digits = "0123456789abcdefABCDEF";
+
+/// Whether it looks like `shape`, where x is a hexadecimal digit.
+bool has_shape(std::string_view text, std::string_view shape) {
+  return std::ranges::equal(text, shape, [&](char c, char kind) {
+    return kind == 'x' ? hex_digits.contains(c) : c == kind;
+  });
+}
+
+bool is_uuid(std::string_view text) {
+  return has_shape(text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
+}
+
+bool is_pci_class(std::string_view text) {
+  return has_shape(text, "xx") || has_shape(text, "xxxx") || has_shape(text, "xxxxxx");
+}
+
+/// Not a group address: the lowest bit of its first byte is 0.
+bool is_mac(std::string_view text) {
+  constexpr std::string_view even = "02468aceACE";
+  return has_shape(text, "xx:xx:xx:xx:xx:xx") && even.contains(text[1]);
 }
 
 bool is_sentence(std::string_view text) {
@@ -83,6 +98,14 @@ const Form model_form{.what = "a model's name: letters, digits, '.', '_', '+' or
 const Form pci_address_form{
     .what = "a PCI address like 0000:65:00.0",
     .pattern = "^([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]$"};
+const Form pci_id_form{.what = "a vendor and device like 8086:10d3",
+                       .pattern = "^([0-9a-fA-F]{4}:[0-9a-fA-F]{4}|)$"};
+const Form pci_class_form{.what = "a class of PCI devices: 2, 4 or 6 hexadecimal digits",
+                          .pattern = "^([0-9a-fA-F]{2}([0-9a-fA-F]{2}){0,2}|)$",
+                          .accepts = is_pci_class};
+const Form mac_form{.what = "a MAC address of one station, like 52:54:00:12:34:56",
+                    .pattern = "^([0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}|)$",
+                    .accepts = is_mac};
 const Form number_set_form{.what = "a set of numbers like 0-1,3",
                            .pattern = "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$"};
 const Form sentence_form{.what = "a reason", .pattern = "[^ ]", .accepts = is_sentence};
@@ -136,7 +159,7 @@ Result<std::uint64_t> parse_size(std::string_view text, std::string_view unit) {
   if (__builtin_mul_overflow(*number, std::uint64_t{1} << scale->shift, &bytes))
     return fail(Fault::profile, "out-of-range", "'{}' is larger than any memory or disk",
                 quotable(text));
-  const auto unit_bytes = std::uint64_t{1} << (unit == "GiB" ? 30U : 20U);
+  const auto unit_bytes = std::uint64_t{1} << (unit == "GiB" ? 30U : unit == "MiB" ? 20U : 10U);
   if (bytes % unit_bytes != 0)
     return fail(Fault::profile, "out-of-range", "'{}' is not a whole number of {}", quotable(text),
                 unit);

@@ -27,6 +27,9 @@ extern const Form uuid_form;
 extern const Form bridge_form;
 extern const Form model_form;
 extern const Form pci_address_form;
+extern const Form pci_id_form;
+extern const Form pci_class_form;
+extern const Form mac_form;
 extern const Form number_set_form;
 extern const Form sentence_form;
 
@@ -37,7 +40,7 @@ extern const Form sentence_form;
 /// "0-3,8" as its numbers, in order and each once.
 [[nodiscard]] Result<std::vector<std::uint64_t>> parse_number_set(std::string_view text);
 
-/// "8G" as a number of `unit`s, "MiB" or "GiB".
+/// "8G" as a number of `unit`s, "KiB", "MiB" or "GiB".
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text, std::string_view unit);
 
 /// The minimum that "AUTO_DETECT" (0) or "AUTO_DETECT_MIN_6" names; nothing for other text.

@@ -87,6 +87,9 @@ std::vector<Feature> read_memory_options(Fields& fields) {
   static constexpr std::pair<std::string_view, Doc> toggles[] = {
       {"guest_memfd", {"Memory from guest_memfd, which the host does not map", "true"}},
       {"private", {"Private memory, for confidential guests", "true"}},
+      {"lock", {"No page of the guest is ever swapped out", "true"}},
+      {"shared", {"Memory that helper programs of the host can map", "true"}},
+      {"merge", {"Pages that are the same in several guests are kept once (KSM)", "true"}},
   };
   return read_toggles(fields, toggles);
 }
@@ -120,15 +123,6 @@ void read_machine(Fields& fields, Profile& profile) {
       {.text = "Memory. `AUTO_DETECT`: 2 GiB a CPU, at most half the host's", .example = "4096"});
   profile.numa_nodes = fields["numa"].object(
       read_numa, {.text = "Where memory comes from", .example = "{\"nodeset\": \"0-1\"}"});
-  profile.hugepages = fields["hugepages"].flag(
-      false, {.text = "Memory from the host's huge pages", .example = "true"});
-  profile.cpu_pinning = fields["cpu_pinning"].list(
-      [](const Item& item) {
-        return item.number({.min = 0, .max = 8191},
-                           {.text = "The number of a host CPU", .example = "4"});
-      },
-      {.text = "The host CPU of each virtual CPU; a short list is used again from its start",
-       .example = "[4, 5, 6, 7]"});
   profile.cpu_features = fields["cpu_features"].object(
       read_cpu_features,
       {.text = "CPU features that hosts need to be able to give", .example = "{\"shstk\": true}"});
@@ -304,13 +298,6 @@ void read_devices(Fields& fields, Profile& profile) {
         return disable;
       },
       {.text = "The memory balloon", .example = "{\"disable\": true}"});
-  profile.host_devices = fields["hostdevs"].list(
-      [](const Item& item) {
-        return item.parsed(vfio::parse_pci_address, pci_address_form,
-                           {.text = "The PCI address of a device", .example = "\"0000:01:00.0\""});
-      },
-      {.text = "Devices of the host that the guest gets, bound at start and given back at stop",
-       .example = "[\"0000:01:00.0\", \"0000:01:00.1\"]"});
 }
 
 Limits read_limits(Fields& fields) {
@@ -393,6 +380,7 @@ Profile read_profile(Fields& fields) {
   read_boot(fields, profile);
   read_disks(fields, profile);
   read_devices(fields, profile);
+  read_host_resources(fields, profile);
   read_operation(fields, profile);
   return profile;
 }

@@ -2,12 +2,14 @@
 //
 // What the user asked for: a VM's profile, typed, with defaults filled in and
 // every value with the place it came from. It knows nothing of this host.
-// What each field means stands once, in profile.cpp, where it is read.
+// What each field means stands once, in profile.cpp and host_fields.cpp, where it is read.
 #pragma once
 
 #include "launcher/base/error.h"
+#include "profiles/pinning.h"
 #include "profiles/sourced.h"
-#include "vfio/pci_address.h"
+#include "vfio/groups.h"
+#include "vfio/selector.h"
 
 #include <cstdint>
 #include <string>
@@ -79,6 +81,40 @@ struct LookingGlass {
   Sourced<std::uint64_t> size_mib;  ///< A power of two.
 };
 
+enum class HugePagePolicy : std::uint8_t { require, prefer, off };
+
+struct HugePages {
+  Sourced<bool> enable;
+  Sourced<std::uint64_t> size_kib;  ///< 0: the kernel's default size.
+  Sourced<HugePagePolicy> policy;
+};
+
+/// Of a function with SR-IOV: which one the guest gets.
+struct VirtualFunction {
+  Sourced<std::uint64_t> count;  ///< To be made if there are none; 0: as many as can be.
+  Sourced<std::string> mac;      ///< Empty: as it is.
+  Sourced<std::uint64_t> vlan;   ///< 0: none.
+};
+
+/// A PCI function of the host. What is given of the first six must all match.
+struct HostDevice {
+  std::string pointer{};  ///< Its place in the profile.
+  Sourced<std::optional<vfio::PciAddress>> address;
+  Sourced<std::optional<vfio::PciId>> id;
+  Sourced<std::string> class_code;  ///< 2, 4 or 6 hexadecimal digits.
+  Sourced<std::string> slot;
+  Sourced<std::string> serial;
+  Sourced<std::string> path;
+  Sourced<bool> all_functions;
+  Sourced<vfio::Siblings> siblings;
+  Sourced<bool> even_if_used;
+  Sourced<std::string> driver;
+  Sourced<std::string> rom;  ///< Empty: the device's own.
+  Sourced<bool> primary_gpu;
+  Sourced<VirtualFunction> virtual_function;
+  Sourced<std::string> mdev;  ///< A type of mediated device; empty: the function itself.
+};
+
 struct Limits {
   Sourced<std::uint64_t> cpu_quota_percent;  ///< 100: one host CPU. 0: no limit.
   Sourced<std::uint64_t> memory_max_mib;     ///< 0: no limit.
@@ -126,8 +162,9 @@ struct Profile {
   Topology topology;
   Sourced<Amount> memory_mib;
   std::vector<Sourced<std::uint64_t>> numa_nodes;  ///< Host nodes.
-  Sourced<bool> hugepages;
+  HugePages huge_pages;
   std::vector<Sourced<std::uint64_t>> cpu_pinning;
+  Pinning pinning;
   std::vector<Feature> cpu_features;
   std::vector<Feature> memory_options;
 
@@ -147,7 +184,7 @@ struct Profile {
   LookingGlass looking_glass;
   Sourced<bool> tpm;
   Sourced<bool> memory_balloon;
-  std::vector<Sourced<vfio::PciAddress>> host_devices;
+  std::vector<HostDevice> host_devices;
 
   Limits limits;
   Autostart autostart;

@@ -58,6 +58,28 @@ inline constexpr Word<DiskIo> disk_io_words[] = {
     {"io_uring", DiskIo::io_uring},
 };
 
+inline constexpr Word<HugePagePolicy> huge_page_words[] = {
+    {"require", HugePagePolicy::require},
+    {"prefer", HugePagePolicy::prefer},
+    {"off", HugePagePolicy::off},
+};
+
+inline constexpr Word<Placement> placement_words[] = {
+    {"one-l3", Placement::one_l3},   {"one-node", Placement::one_node},
+    {"p-cores", Placement::p_cores}, {"e-cores", Placement::e_cores},
+    {"spread", Placement::spread},
+};
+
+inline constexpr Word<Smt> smt_words[] = {
+    {"pair", Smt::pair},
+    {"avoid", Smt::avoid},
+};
+
+inline constexpr Word<vfio::Siblings> siblings_words[] = {
+    {"refuse", vfio::Siblings::refuse},
+    {"bind", vfio::Siblings::bind},
+};
+
 inline constexpr Word<NetworkMode> network_mode_words[] = {
     {"user", NetworkMode::user},
     {"nat", NetworkMode::user},  // The older suite's word for it.

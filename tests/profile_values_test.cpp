@@ -93,8 +93,8 @@ TEST_CASE("a value knows where it came from") {
   CHECK_FALSE(profile.memory_balloon.value);
   CHECK_EQ(profile.memory_balloon.pointer, "/memballoon/disable");
   REQUIRE_EQ(profile.host_devices.size(), 1);
-  CHECK_EQ(to_string(profile.host_devices[0].value), "0000:01:00.0");
-  CHECK_EQ(profile.host_devices[0].pointer, "/hostdevs/0");
+  CHECK_EQ(to_string(profile.host_devices[0].address.value.value()), "0000:01:00.0");
+  CHECK_EQ(profile.host_devices[0].address.pointer, "/hostdevs/0");
   CHECK_EQ(profile.labels, decltype(profile.labels){{"b", "1"}, {"a", "2"}});
   CHECK(profile.audio_model.value.empty());
   CHECK(profile.audio_model.given());
