@@ -52,38 +52,36 @@ constexpr auto bind_siblings = Siblings::bind;
 }  // namespace
 
 TEST_CASE("what of a desktop may be passed") {
-  check_rows(
-      devices_of("desktop"),
-      {
-          {{"04:00.0"}, refuse, false, "yes | |"},
-          {{"02:00.0"}, refuse, false, "function-in-use | |"},
-          {{"02:00.0"}, refuse, true, "yes | | forced"},
-          {{"03:00.0"}, refuse, false, "function-in-use | |"},
-          {{"00:17.0"}, refuse, false, "function-in-use | | no-reset"},
-          {{"00:01.0"}, refuse, false, "is-a-bridge | |"},
-          {{"00:1f.0"}, refuse, false, "is-a-bridge | |"},
-          {{"09:00.0"}, refuse, false, "no-device-here | |"},
-          // The card alone, in part, whole.
-          {{"01:00.0"}, refuse, true, "incomplete-group | | forced"},
-          {{"01:00.1", "01:00.2"}, refuse, false, "incomplete-group | |"},
-          {{"01:00.1", "01:00.0", "01:00.2", "01:00.3"}, refuse, false, "yes | |"},
-          {{"01:00.0", "01:00.1", "01:00.2", "01:00.3"}, refuse, true, "yes | | forced"},
-          {{"01:00.0"}, bind_siblings, true, "yes | 01:00.1 01:00.2 01:00.3 | forced"},
-          // A sibling's screen is as good a reason.
-          {{"01:00.1"}, bind_siblings, false, "function-in-use | 01:00.0 01:00.2 01:00.3 |"},
-          {{"01:00.1"}, bind_siblings, true, "yes | 01:00.0 01:00.2 01:00.3 | forced"},
-          // Siblings without a driver are no obstacle, nor is an ISA bridge without.
-          {{"00:14.0"}, refuse, false, "yes | |"},
-          {{"00:1f.3"}, bind_siblings, false, "yes | 00:1f.4 00:1f.5 |"},
-      });
+  check_rows(devices_of("desktop"),
+             {
+                 {{"04:00.0"}, refuse, false, "yes | |"},
+                 {{"02:00.0"}, refuse, false, "function-in-use | |"},
+                 {{"02:00.0"}, refuse, true, "yes | | forced"},
+                 {{"03:00.0"}, refuse, false, "function-in-use | |"},
+                 {{"00:17.0"}, refuse, false, "function-in-use | | no-reset"},
+                 {{"00:01.0"}, refuse, false, "is-a-bridge | |"},
+                 {{"00:1f.0"}, refuse, false, "is-a-bridge | |"},
+                 {{"09:00.0"}, refuse, false, "no-device-here | |"},
+                 // The card alone, in part, whole.
+                 {{"01:00.0"}, refuse, true, "incomplete-group | | forced"},
+                 {{"01:00.1", "01:00.2"}, refuse, false, "incomplete-group | |"},
+                 {{"01:00.1", "01:00.0", "01:00.2", "01:00.3"}, refuse, false, "yes | |"},
+                 {{"01:00.0", "01:00.1", "01:00.2", "01:00.3"}, refuse, true, "yes | | forced"},
+                 {{"01:00.0"}, bind_siblings, true, "yes | 01:00.1 01:00.2 01:00.3 | forced"},
+                 // A sibling's screen is as good a reason.
+                 {{"01:00.1"}, bind_siblings, false, "function-in-use | 01:00.0 01:00.2 01:00.3 |"},
+                 {{"01:00.1"}, bind_siblings, true, "yes | 01:00.0 01:00.2 01:00.3 | forced"},
+                 // Siblings without a driver are no obstacle, nor is an ISA bridge without.
+                 {{"00:14.0"}, refuse, false, "yes | |"},
+                 {{"00:1f.3"}, bind_siblings, false, "yes | 00:1f.4 00:1f.5 |"},
+             });
 }
 
 TEST_CASE("what of other machines may be passed") {
-  check_rows(devices_of("two-socket"),
-             {{{"67:00.0"}, refuse, false, "yes | |"},
-              {{"66:01.1"}, refuse, false, "yes | |"},
-              {{"66:00.0"}, refuse, true, "has-vfs | | forced"},
-              {{"18:00.0"}, refuse, true, "firmware-memory | | forced"}});
+  check_rows(devices_of("two-socket"), {{{"67:00.0"}, refuse, false, "yes | |"},
+                                        {{"66:01.1"}, refuse, false, "yes | |"},
+                                        {{"66:00.0"}, refuse, true, "has-vfs | | forced"},
+                                        {{"18:00.0"}, refuse, true, "firmware-memory | | forced"}});
   check_rows(devices_of("epyc"), {{{"01:00.0"}, refuse, false, "yes | |"},
                                   {{"c7:00.4"}, refuse, false, "yes | | no-reset"},
                                   {{"42:00.0"}, refuse, false, "function-in-use | |"}});

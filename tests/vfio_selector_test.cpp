@@ -24,8 +24,8 @@ void check_rows(const char* host, const std::vector<Row>& rows) {
   for (const auto& [selector, chosen, hint] : rows) {
     CAPTURE(describe(selector));
     // The same answer whether all functions were read or what the selector could mean.
-    for (const auto& devices : {read_all_devices(tree.root()).value(),
-                                read_devices(tree.root(), {selector}).value()}) {
+    for (const auto& devices :
+         {read_all_devices(tree.root()).value(), read_devices(tree.root(), {selector}).value()}) {
       const auto found = choose(selector, devices);
       if (found) {
         CHECK_EQ(to_string((*found)->address), chosen);

@@ -41,12 +41,12 @@ Devices devices_in(std::string_view description) {
 }  // namespace
 
 TEST_CASE("what a desktop needs: its screen, its disks, the bridge's network card") {
-  check_uses(devices_of("desktop"),
-             {{"0000:01:00.0", "the only display (card0)"},
-              {"0000:02:00.0",
-               "/dev/nvme0n1p2, mounted on /; /dev/nvme0n1p1, mounted on /boot/efi"},
-              {"0000:00:17.0", "/dev/sda1, mounted on /home"},
-              {"0000:03:00.0", "the default route (br0 through enp3s0)"}});
+  check_uses(
+      devices_of("desktop"),
+      {{"0000:01:00.0", "the only display (card0)"},
+       {"0000:02:00.0", "/dev/nvme0n1p2, mounted on /; /dev/nvme0n1p1, mounted on /boot/efi"},
+       {"0000:00:17.0", "/dev/sda1, mounted on /home"},
+       {"0000:03:00.0", "the default route (br0 through enp3s0)"}});
 }
 
 TEST_CASE("what a server needs, through LVM, MD, VLAN and bond") {
@@ -82,12 +82,12 @@ TEST_CASE("a laptop's screen is on one of its graphics processors") {
 }
 
 TEST_CASE("all devices of a btrfs are needed, although mountinfo names one") {
-  check_uses(devices_of("arm-server"),
-             {{"0000:01:00.0", "the default route (enP0p1s0f0)"},
-              {"0004:02:00.0", "the only display (card0)"},
-              {"000d:01:00.0",
-               "/dev/nvme0n1p2, mounted on /; /dev/nvme0n1p1, mounted on /boot/efi"},
-              {"000d:02:00.0", "/dev/nvme1n1, mounted on /"}});
+  check_uses(
+      devices_of("arm-server"),
+      {{"0000:01:00.0", "the default route (enP0p1s0f0)"},
+       {"0004:02:00.0", "the only display (card0)"},
+       {"000d:01:00.0", "/dev/nvme0n1p2, mounted on /; /dev/nvme0n1p1, mounted on /boot/efi"},
+       {"000d:02:00.0", "/dev/nvme1n1, mounted on /"}});
 }
 
 TEST_CASE("disks are found on USB, and behind each controller of a multipath NVMe drive") {
@@ -96,8 +96,9 @@ TEST_CASE("disks are found on USB, and behind each controller of a multipath NVM
              {{"0000:00:05.0", "/dev/sdx1, mounted on /media"}});
 
   const TempTree tree;
-  make_pci_tree(tree, "root pci0000:00\n  00:06.0 0108 144d:1\n    nvme nvme0\n"
-                      "  00:07.0 0108 144d:1\n    nvme nvme1\n");
+  make_pci_tree(tree,
+                "root pci0000:00\n  00:06.0 0108 144d:1\n    nvme nvme0\n"
+                "  00:07.0 0108 144d:1\n    nvme nvme1\n");
   namespace fs = std::filesystem;
   const std::string subsystem = "/sys/devices/virtual/nvme-subsystem/nvme-subsys0";
   tree.write(subsystem + "/nvme0n1/dev", "259:9\n");
@@ -108,9 +109,8 @@ TEST_CASE("disks are found on USB, and behind each controller of a multipath NVM
   fs::create_symlink("../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1",
                      tree.path("/sys/dev/block/259:9"));
   for (const int i : {0, 1})
-    fs::create_symlink(
-        fmt::format("../../../pci0000:00/0000:00:0{}.0/nvme/nvme{}", i + 6, i),
-        tree.path(fmt::format("{}/nvme{}", subsystem, i)));
+    fs::create_symlink(fmt::format("../../../pci0000:00/0000:00:0{}.0/nvme/nvme{}", i + 6, i),
+                       tree.path(fmt::format("{}/nvme{}", subsystem, i)));
   tree.write("/proc/self/mountinfo", "28 1 259:9 / / rw - xfs /dev/nvme0n1 rw\n");
   check_uses(read_all_devices(tree.root()).value(),
              {{"0000:00:06.0", "/dev/nvme0n1, mounted on /"},
@@ -141,8 +141,7 @@ TEST_CASE("a live system's medium, and a mount point with a space") {
 }
 
 TEST_CASE("which display is the host's") {
-  const std::string form =
-      "root pci0000:00\n  00:02.0 0300 8086:1 {}\n  01:00.0 0300 10de:1 {}\n";
+  const std::string form = "root pci0000:00\n  00:02.0 0300 8086:1 {}\n  01:00.0 0300 10de:1 {}\n";
   struct Case {
     const char* first_line;
     const char* second_line;
@@ -161,8 +160,8 @@ TEST_CASE("which display is the host's") {
       {"boot_vga", "", "the only display", ""},
       {"boot_vga", "driver=nouveau\n    drm card1 DP-2", "", "the only display (card1)"},
       // Without connectors it shows nothing.
-      {"driver=i915\n    drm card0 DP-1", "driver=nouveau\n    drm card1", "the only display (card0)",
-       ""},
+      {"driver=i915\n    drm card0 DP-1", "driver=nouveau\n    drm card1",
+       "the only display (card0)", ""},
   };
   for (const auto& [first_line, second_line, first, second] : cases) {
     CAPTURE(first_line);
@@ -175,12 +174,13 @@ TEST_CASE("which display is the host's") {
 
 TEST_CASE("routes that go nowhere, and interfaces that are gone, name nobody") {
   const TempTree tree;
-  make_pci_tree(tree, "root pci0000:00\n  00:06.0 0200 8086:1\n    net eth0\n"
-                      "  00:07.0 0200 8086:1\n    net eth1\nroute gone\nnet br0 eth1\nroute6 lo\n");
+  make_pci_tree(tree,
+                "root pci0000:00\n  00:06.0 0200 8086:1\n    net eth0\n"
+                "  00:07.0 0200 8086:1\n    net eth1\nroute gone\nnet br0 eth1\nroute6 lo\n");
   tree.write("/proc/net/route",
              "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU\n"
-             "eth0 0000A8C0 00000000 0001 0 0 0 00FFFFFF 0\n"   // A network, not everything.
-             "eth0 00000000 00000000 0001 0 0 0 00000080 0\n"   // Half of everything.
+             "eth0 0000A8C0 00000000 0001 0 0 0 00FFFFFF 0\n"  // A network, not everything.
+             "eth0 00000000 00000000 0001 0 0 0 00000080 0\n"  // Half of everything.
              "* 00000000 00000000 0200 0 0 0 00000000 0\n");
   check_uses(read_all_devices(tree.root()).value(), {});
 }
@@ -193,8 +193,9 @@ TEST_CASE("a network card below Open vSwitch is found") {
 
 TEST_CASE("interfaces that are made of each other end the search") {
   const TempTree tree;
-  make_pci_tree(tree, "root pci0000:00\n  00:06.0 0200 8086:1\n    net eth0\n"
-                      "net a b\nnet b a eth0\nroute a\n");
+  make_pci_tree(tree,
+                "root pci0000:00\n  00:06.0 0200 8086:1\n    net eth0\n"
+                "net a b\nnet b a eth0\nroute a\n");
   check_uses(read_all_devices(tree.root()).value(),
              {{"0000:00:06.0", "the default route (a through eth0)"}});
 }

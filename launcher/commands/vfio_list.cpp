@@ -71,8 +71,9 @@ Outcome vfio_list_command(Context& context, const Arguments& arguments) {
   else
     print(device_table(devices, names, shown, line_width()));
   if (!devices.iommu && !shown.empty())
-    say(context, "this host has no IOMMU, so no guest can get a device: enable VT-d, AMD-Vi or the "
-                 "SMMU in the firmware setup; Intel also needs intel_iommu=on");
+    say(context,
+        "this host has no IOMMU, so no guest can get a device: enable VT-d, AMD-Vi or the "
+        "SMMU in the firmware setup; Intel also needs intel_iommu=on");
   return {};
 }
 

@@ -76,8 +76,8 @@ Outcome vfio_plan_command(Context& context, const Arguments& arguments) {
   for (const auto& address : addresses) selectors.push_back({.address = address});
   const auto devices = TRY_OUTCOME(vfio::read_devices(context.root, selectors));
   const auto siblings = arguments.has("siblings") ? vfio::Siblings::bind : vfio::Siblings::refuse;
-  const auto verdicts = judge(
-      devices, {.wanted = addresses, .siblings = siblings, .force = arguments.has("force")});
+  const auto verdicts =
+      judge(devices, {.wanted = addresses, .siblings = siblings, .force = arguments.has("force")});
   Errors errors;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     if (const auto chosen = choose(selectors[i], devices); !chosen)

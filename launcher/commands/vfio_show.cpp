@@ -39,7 +39,8 @@ std::vector<const Function*> siblings_of(const Devices& devices, const Function&
 std::string answer_of(const Devices& devices, const Function& function, const Verdict& verdict) {
   if (verdict.may_be_passed()) return "yes";
   const auto siblings = siblings_of(devices, function);
-  const bool free = std::ranges::all_of(siblings, [](const auto* each) { return each->uses.empty(); });
+  const bool free =
+      std::ranges::all_of(siblings, [](const auto* each) { return each->uses.empty(); });
   if (has_only(verdict, "incomplete-group") && free)
     return siblings.size() == 1 ? "with " + short_of(siblings.front()->address)
                                 : fmt::format("with {} more", siblings.size());
@@ -57,7 +58,8 @@ std::vector<std::string> remarks_on(const Devices& devices, const Function& func
       for (const auto* const sibling : siblings_of(devices, function))
         names.push_back(short_of(sibling->address) + (sibling->uses.empty() ? "" : " (used)"));
       remarks.push_back("shares its group with " + join(names, ", "));
-    } else if (error.id != "function-in-use" && error.id != "is-a-bridge" && error.id != "no-iommu") {
+    } else if (error.id != "function-in-use" && error.id != "is-a-bridge" &&
+               error.id != "no-iommu") {
       remarks.push_back(error.message);
     }
   if (function.physical_function)
@@ -66,7 +68,8 @@ std::vector<std::string> remarks_on(const Devices& devices, const Function& func
   return remarks;
 }
 
-std::vector<Verdict> verdicts_on(const Devices& devices, const std::vector<const Function*>& shown) {
+std::vector<Verdict> verdicts_on(const Devices& devices,
+                                 const std::vector<const Function*>& shown) {
   std::vector<Verdict> verdicts;
   for (const auto* const function : shown)
     verdicts.push_back(std::move(judge(devices, {.wanted = {function->address}}).front()));
@@ -85,7 +88,8 @@ json::value text_or_null(const std::string& text) {
 json::array problems_as_json(const Errors& errors) {
   json::array list;
   for (const auto& error : errors)
-    list.push_back(json::object{{"id", error.id}, {"message", error.message}, {"hint", error.hint}});
+    list.push_back(
+        json::object{{"id", error.id}, {"message", error.message}, {"hint", error.hint}});
   return list;
 }
 
