@@ -37,7 +37,7 @@ set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_NAME hvlaunch)
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_RECOMMENDS
-  "qemu-system-x86 | qemu-system-arm | qemu-system-misc, qemu-utils, ovmf | qemu-efi-aarch64")
+  "qemu-system-x86 | qemu-system-arm | qemu-system-misc, qemu-utils, ovmf | qemu-efi-aarch64, pci.ids")
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SUGGESTS "swtpm, swtpm-tools, xorriso")
 set(CPACK_COMPONENT_HVLAUNCH_DESCRIPTION
   "direct QEMU/KVM launcher\nA virtual machine is one JSON file. hvlaunch makes a QEMU command line of it,\nstarts it, and stops it cleanly, without libvirt and without a daemon.")

@@ -8,6 +8,7 @@
   boost,
   fmt,
   doctest,
+  hwdata,
   qemu,
   swtpm,
   xorriso,
@@ -50,6 +51,7 @@ stdenv.mkDerivation {
     (lib.cmakeBool "HVLAUNCH_STATIC_BOOST" false)
     (lib.cmakeBool "BUILD_TESTING" true)
     (lib.cmakeFeature "CMAKE_BUILD_TYPE" "RelWithDebInfo")
+    (lib.cmakeFeature "HVLAUNCH_PCI_IDS" "${hwdata}/share/hwdata/pci.ids")
   ];
 
   # The integration tests boot guests, which takes long without KVM.

@@ -227,6 +227,31 @@ class Maker {
 
 }  // namespace
 
+std::string large_host() {
+  std::string text;
+  int drives = 0;
+  for (int domain = 0; domain < 10; ++domain) {
+    text += fmt::format("root pci{:04x}:00\n", domain);
+    for (int port = 0; port < 10; ++port) {
+      text += fmt::format("  {:04x}:00:{:02x}.0 0604 8086:2030 driver=pcieport group={}\n", domain,
+                          port, domain * 10 + port);
+      for (int function = 0; function < 4; ++function) {
+        const bool drive = function == 3 && port < 6;
+        text += fmt::format("    {:04x}:{:02x}:00.{} {} driver={} group={}\n", domain, port + 1,
+                            function,
+                            drive                        ? "010802 144d:a80a"
+                            : port == 0 && function == 0 ? "0200 15b3:1017"
+                                                         : "0200 8086:1592",
+                            drive ? "nvme" : "ice", 1000 + domain * 100 + port * 10 + function / 2);
+        if (drive)
+          text += fmt::format("      nvme nvme{0} nvme{0}n1 nvme{0}n1p1 nvme{0}n1p2\n", drives++);
+        if (function == 0 && port == 0) text += fmt::format("      net eth{}\n", domain);
+      }
+    }
+  }
+  return text + "mount / nvme0n1p2\nmount /boot nvme0n1p1\nroute eth0\n";
+}
+
 void make_pci_tree(const TempTree& tree, std::string_view description) {
   Maker maker(tree);
   for (const auto line : hv::split(description, '\n')) maker.line(std::string(line));

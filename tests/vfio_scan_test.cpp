@@ -9,26 +9,6 @@
 
 using namespace hv::vfio;
 
-namespace {
-
-/// A tree of 10 root ports on each of 10 buses, and 400 functions behind them.
-std::string large_host() {
-  std::string text;
-  for (int bus = 0; bus < 10; ++bus) {
-    text += fmt::format("root pci{:04x}:00\n", bus);
-    for (int port = 0; port < 10; ++port) {
-      text += fmt::format("  {:04x}:00:{:02x}.0 0604 8086:1 driver=pcieport group={}\n", bus, port,
-                          bus * 100 + port);
-      for (int function = 0; function < 4; ++function)
-        text += fmt::format("    {:04x}:{:02x}:00.{} 0200 8086:1592 driver=ice group={}\n", bus,
-                            port + 1, function, 1000 + bus * 100 + port * 10 + function / 2);
-    }
-  }
-  return text;
-}
-
-}  // namespace
-
 TEST_CASE("a function is read in full") {
   const auto devices = devices_of("two-socket");
   const auto* const nic = devices.find(pci("0000:66:00.0"));

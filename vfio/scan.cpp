@@ -35,14 +35,8 @@ void read_uevent(const Root& root, Function& function) {
   }
 }
 
-/// Enough to tell what a function is.
-Function read_identity(const Root& root, const PciAddress& address) {
-  Function function{.address = address};
-  const auto link = fmt::format("{}/{}", devices_directory, to_string(address));
-  function.sysfs_path = link_path(root, link);
-  if (function.sysfs_path.empty()) function.sysfs_path = link;
-  read_uevent(root, function);
-  return function;
+std::string bus_path(const PciAddress& address) {
+  return fmt::format("{}/{}", devices_directory, to_string(address));
 }
 
 /// An NVMe drive's own serial number where PCI Express has none.
@@ -119,11 +113,22 @@ class Scan {
     }
   }
 
-  /// Reads what a function is, to find and to propose it.
-  const Function& identify(const PciAddress& address) {
+  /// Reads what a function is.
+  Function& identify(const PciAddress& address) {
     const auto [found, is_new] = functions_.try_emplace(address);
-    if (is_new) found->second = read_identity(root_, address);
+    if (is_new) {
+      found->second = {.address = address, .sysfs_path = bus_path(address)};
+      read_uevent(root_, found->second);
+    }
     return found->second;
+  }
+
+  /// The same, and where it is plugged in.
+  Function& locate(const PciAddress& address) {
+    auto& function = identify(address);
+    if (auto path = link_path(root_, bus_path(address)); !path.empty())
+      function.sysfs_path = std::move(path);
+    return function;
   }
 
   [[nodiscard]] bool matches_any(const Selector& selector) const {
@@ -136,8 +141,7 @@ class Scan {
 
  private:
   Function& add_alone(const PciAddress& address) {
-    (void)identify(address);
-    auto& function = functions_.at(address);
+    auto& function = locate(address);
     if (complete_.insert(address).second) {
       read_details(root_, function);
       function.slot = slot_of(address);
@@ -175,7 +179,8 @@ bool remaps_interrupts(const Root& root) {
 
 Devices Scan::finish() {
   Devices devices;
-  for (auto& [address, function] : functions_) devices.functions.push_back(std::move(function));
+  for (auto& [address, function] : functions_)
+    if (complete_.contains(address)) devices.functions.push_back(std::move(function));
   devices.iommu = std::ranges::any_of(
       devices.functions, [](const Function& function) { return function.iommu_group.has_value(); });
   if (!devices.iommu) {
@@ -205,7 +210,7 @@ bool may_match(const Selector& selector, const Function& function) {
 Result<Devices> read_devices(const Root& root, const std::vector<Selector>& wanted) {
   Scan scan(root);
   const auto add_if_there = [&](const PciAddress& address) {
-    if (root.exists(fmt::format("{}/{}", devices_directory, to_string(address)))) scan.add(address);
+    if (root.exists(bus_path(address))) scan.add(address);
   };
   for (const auto& selector : wanted)
     if (selector.address) add_if_there(*selector.address);
@@ -215,9 +220,11 @@ Result<Devices> read_devices(const Root& root, const std::vector<Selector>& want
           wanted, [&](const Selector& selector) { return selector.address && is_found(selector); }))
     return scan.finish();
 
+  const bool by_path =
+      std::ranges::any_of(wanted, [](const Selector& selector) { return !selector.path.empty(); });
   const auto addresses = list_addresses(root);
   for (const auto& address : addresses) {
-    const auto& function = scan.identify(address);
+    const auto& function = by_path ? scan.locate(address) : scan.identify(address);
     for (const auto& selector : wanted)
       if (!selector.address && may_match(selector, function)) scan.add(address);
   }

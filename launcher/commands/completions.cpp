@@ -265,6 +265,9 @@ std::string fish_completion() {
   for (const auto& option : global_options())
     text +=
         fmt::format("complete -c hvlaunch -l {} -d {}\n", option.name, fish_quoted(option.help));
+  for (const auto& word : first_words())
+    if (const auto members = members_of(word); !members.empty())
+      complete("__fish_use_subcommand", "-f -a " + word, members);
   for (const auto& command : all_commands()) {
     const std::string family(family_of(command));
     const auto name = command.name.substr(family.empty() ? 0 : family.size() + 1);
@@ -274,7 +277,6 @@ std::string fish_completion() {
     complete(family.empty() ? "__fish_use_subcommand"
                             : in_family + "not __fish_seen_subcommand_from " + members_of(family),
              fmt::format("-f -a {}", name), command.summary);
-    if (!family.empty()) complete("__fish_use_subcommand", "-f -a " + family, members_of(family));
     for (const auto& [option, argument, help] : command.options)
       complete(when,
                fmt::format("-l {}{}", option,
