@@ -57,7 +57,6 @@ std::vector<HugePagePool> read_huge_pages(const Root& root) {
   for (const auto& name : *names) {
     const auto pool = fmt::format("{}/{}", directory, name);
     pools.push_back({.page_kib = number_in(name).value_or(0),
-                     .free = number_at(root, pool + "/free_hugepages"),
                      .reserved = number_at(root, pool + "/resv_hugepages")});
   }
   return pools;
@@ -104,7 +103,7 @@ Kvm read_kvm(const Root& root, const std::string& architecture) {
               "virtualization if this host is itself a guest"};
 }
 
-HostFacts read_facts(const Root& root) {
+HostFacts read_facts(const Root& root, const Needs& needs) {
   HostFacts facts;
   facts.architecture = machine_architecture();
   facts.cpu_vendor = cpu_vendor(root);
@@ -117,7 +116,14 @@ HostFacts read_facts(const Root& root) {
   facts.kvm = read_kvm(root, facts.architecture);
   if (const auto nodes = root.read("/sys/devices/system/node/online"))
     facts.numa_nodes = parse_cpu_list(*nodes);
-  facts.huge_pages = read_huge_pages(root);
+  if (needs.topology) facts.topology = read_topology(root);
+  if (needs.nodes) {
+    facts.nodes = needs.topology ? facts.topology.nodes : read_nodes(root, {});
+    facts.huge_pages = read_huge_pages(root);
+  }
+  // Without sysfs no device is found, and choosing one says so.
+  if (!needs.devices.empty())
+    if (auto devices = vfio::read_devices(root, needs.devices)) facts.devices = *std::move(devices);
   if (auto id = root.read("/etc/machine-id")) facts.machine_id = *std::move(id);
   if (const auto interfaces = root.list("/sys/class/net"))
     for (const auto& name : *interfaces)

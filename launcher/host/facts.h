@@ -5,6 +5,9 @@
 
 #include "launcher/base/error.h"
 #include "launcher/base/root.h"
+#include "launcher/host/topology.h"
+#include "vfio/function.h"
+#include "vfio/selector.h"
 
 #include <cstdint>
 #include <string>
@@ -12,11 +15,18 @@
 
 namespace hv::host {
 
-/// Huge pages of one size (Documentation/admin-guide/mm/hugetlbpage.rst).
+/// Huge pages of one size on all nodes (Documentation/admin-guide/mm/hugetlbpage.rst).
+/// Those of one node: Node::pools.
 struct HugePagePool {
   std::uint64_t page_kib = 0;
-  std::uint64_t free = 0;      ///< Pages nobody has touched,
-  std::uint64_t reserved = 0;  ///< of which so many are promised already.
+  std::uint64_t reserved = 0;  ///< Free pages that are promised already.
+};
+
+/// What is read only for guests that ask for it.
+struct Needs {
+  std::vector<vfio::Selector> devices{};
+  bool nodes = false;     ///< NUMA nodes with their memory and huge pages.
+  bool topology = false;  ///< CPUs, caches and nodes.
 };
 
 struct Kvm {
@@ -33,7 +43,10 @@ struct HostFacts {
   Kvm kvm;
   std::vector<std::uint64_t> numa_nodes;
   std::uint64_t default_huge_page_kib = 0;  ///< 0: no huge pages on this kernel.
-  std::vector<HugePagePool> huge_pages;
+  std::vector<HugePagePool> huge_pages;     ///< Needs::nodes.
+  std::vector<Node> nodes;                  ///< Needs::nodes.
+  Topology topology;                        ///< Needs::topology.
+  vfio::Devices devices;                    ///< Needs::devices.
   std::string machine_id;
   std::vector<std::string> bridges;  ///< Network interfaces that are bridges.
   bool vhost_net = false;
@@ -41,13 +54,10 @@ struct HostFacts {
 
 /// Reads them from /proc, /sys, /dev and /etc/machine-id. What is not there is
 /// left at its default: a container without sysfs can still run TCG guests.
-[[nodiscard]] HostFacts read_facts(const Root& root);
+[[nodiscard]] HostFacts read_facts(const Root& root, const Needs& needs = {});
 
 /// Whether KVM can really run guests here: the device opens, speaks version 12
 /// of its interface, and on x86 the CPU has VMX or SVM (Documentation/virt/kvm/api.rst).
 [[nodiscard]] Kvm read_kvm(const Root& root, const std::string& architecture);
-
-/// "0-3,8" as the kernel writes sets of CPUs and nodes.
-[[nodiscard]] std::vector<std::uint64_t> parse_cpu_list(std::string_view text);
 
 }  // namespace hv::host
