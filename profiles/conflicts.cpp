@@ -194,6 +194,9 @@ void check_host_devices(const Profile& profile, Reading& reading) {
 
 void check_pinning(const Profile& profile, Reading& reading) {
   const auto& pinning = profile.pinning;
+  if (!pinning.second_way.empty())
+    conflict(reading, {pinning.second_way, pinning.vcpus.pointer},
+             "'place', 'near', 'vcpus' and 'cpus' exclude each other", "keep one of them");
   if (!profile.cpu_pinning.empty() && pinning.vcpus.given())
     conflict(reading, {"/cpu_pinning", pinning.vcpus.pointer},
              "'cpu_pinning' and 'pinning' both say where vCPUs run", "leave one of the two out");
@@ -233,9 +236,9 @@ void check_extra_arguments(const Profile& profile, Reading& reading) {
 }
 
 constexpr void (*checks[])(const Profile&, Reading&) = {
-    check_topology,      check_cpu_features, check_kernel,          check_firmware,
-    check_disk,          check_cloud_init,   check_network,         check_display,
-    check_looking_glass, check_host_devices, check_pinning,         check_extra_arguments,
+    check_topology,      check_cpu_features, check_kernel,  check_firmware,
+    check_disk,          check_cloud_init,   check_network, check_display,
+    check_looking_glass, check_host_devices, check_pinning, check_extra_arguments,
 };
 
 }  // namespace

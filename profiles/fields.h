@@ -38,7 +38,7 @@ struct Range {
   std::uint64_t min = 0;
   std::uint64_t max = 0;
   std::optional<std::uint64_t> fallback{};  ///< Outside the range: stands for "not set".
-  std::string_view unit{};                  ///< "KiB", "MiB" or "GiB": strings like "8G" will do too.
+  std::string_view unit{};  ///< "KiB", "MiB" or "GiB": strings like "8G" will do too.
 };
 
 /// The rule of a string. Without `fallback` it must be given, and not be empty.

@@ -36,8 +36,8 @@ HugePages read_huge_pages(Fields& fields) {
   return pages;
 }
 
-/// The one of `place`, `near`, `vcpus` and `cpus` that is given.
-Sourced<VcpuPins> read_vcpu_pins(Fields& fields) {
+/// Those of `place`, `near`, `vcpus` and `cpus` that are given.
+std::vector<Sourced<VcpuPins>> read_vcpu_pins(Fields& fields) {
   const auto place = fields["place"].word(
       placement_words, Placement::one_node,
       {.text = "Cores by intent. `one-l3`: that share a last-level cache. `one-node`: of one NUMA "
@@ -56,22 +56,26 @@ Sourced<VcpuPins> read_vcpu_pins(Fields& fields) {
   auto [pool, pool_pointer] = fields["cpus"].parsed(
       parse_cpu_set, number_set_form,
       {.text = "Host CPUs for all virtual CPUs together", .example = "\"8-15\""});
-  if (!list.cpus.empty()) {
+  std::vector<Sourced<VcpuPins>> ways;
+  if (!list.cpus.empty() && list.cpus.front().given()) {
     auto pointer = list.cpus.front().pointer;
     pointer.erase(pointer.rfind('/'));
-    return {std::move(list), std::move(pointer)};
+    ways.push_back({std::move(list), std::move(pointer)});
   }
-  if (!pool_pointer.empty()) return {PinPool{std::move(pool)}, std::move(pool_pointer)};
-  if (near.given()) return {NearDevice{near.value}, near.pointer};
-  return {place.value, place.pointer};
+  if (!pool_pointer.empty()) ways.push_back({PinPool{std::move(pool)}, std::move(pool_pointer)});
+  if (near.given()) ways.push_back({NearDevice{near.value}, near.pointer});
+  if (place.given()) ways.push_back({place.value, place.pointer});
+  return ways;
 }
 
 Pinning read_pinning(Fields& fields) {
   const auto set = [&](std::string_view name, const Doc& doc) {
     return optional_of(fields[name], parse_cpu_set, number_set_form, doc);
   };
+  auto ways = read_vcpu_pins(fields);
   Pinning pinning{
-      .vcpus = read_vcpu_pins(fields),
+      .vcpus = ways.empty() ? Sourced<VcpuPins>() : ways.front(),
+      .second_way = ways.size() > 1 ? ways[1].pointer : "",
       .emulator = set("emulator", {.text = "Host CPUs of QEMU's own threads; without it, those of "
                                            "the same node that no vCPU has",
                                    .example = "\"0-1\""}),

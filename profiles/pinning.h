@@ -51,6 +51,7 @@ using VcpuPins = std::variant<Placement, NearDevice, PinList, PinPool>;
 
 struct Pinning {
   Sourced<VcpuPins> vcpus;
+  std::string second_way{};  ///< Pointer of another field that says it, too: a conflict.
   Sourced<std::optional<CpuSet>> emulator;   ///< QEMU's own threads; nullopt: "auto".
   Sourced<std::optional<CpuSet>> iothreads;  ///< nullopt: "auto".
   Sourced<std::optional<CpuSet>> helpers;    ///< vhost workers, swtpm, virtiofsd; nullopt: "auto".
@@ -58,6 +59,11 @@ struct Pinning {
   /// list they are, for a pool and for `cpu_pinning` they are not.
   Sourced<std::optional<bool>> exclusive;
   Sourced<std::optional<Smt>> smt;  ///< nullopt: pair, but avoid with `spread`.
+
+  /// Whether the profile says anything of it.
+  [[nodiscard]] bool given() const {
+    return vcpus.given() || emulator.given() || iothreads.given() || helpers.given();
+  }
 };
 
 }  // namespace hv::profiles

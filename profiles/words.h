@@ -64,17 +64,6 @@ inline constexpr Word<HugePagePolicy> huge_page_words[] = {
     {"off", HugePagePolicy::off},
 };
 
-inline constexpr Word<Placement> placement_words[] = {
-    {"one-l3", Placement::one_l3},   {"one-node", Placement::one_node},
-    {"p-cores", Placement::p_cores}, {"e-cores", Placement::e_cores},
-    {"spread", Placement::spread},
-};
-
-inline constexpr Word<Smt> smt_words[] = {
-    {"pair", Smt::pair},
-    {"avoid", Smt::avoid},
-};
-
 inline constexpr Word<vfio::Siblings> siblings_words[] = {
     {"refuse", vfio::Siblings::refuse},
     {"bind", vfio::Siblings::bind},

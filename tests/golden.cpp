@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "golden.h"
 
+#include "launcher/plan/needs.h"
 #include "profiles/source.h"
+#include "tests/host_cpus.h"
+#include "tests/pci_tree.h"
+#include "vfio/scan.h"
 
 #include <doctest/doctest.h>
 #include <boost/json.hpp>
@@ -34,8 +38,20 @@ std::string word(const json::object& settings, std::string_view key, std::string
 
 /// The architecture is the recorded one, and a file stands for a KVM that
 /// works: neither may depend on the machine that runs the tests.
-hv::host::HostFacts facts_of(const hv::Root& root) {
-  auto facts = hv::host::read_facts(root);
+hv::host::HostFacts facts_of(const hv::Root& root, const std::string& host,
+                             const hv::host::Needs& needs) {
+  const bool described = !slurp(TESTS_DIR "/hosts/" + host + "/cpus.txt").empty();
+  auto facts = hv::host::read_facts(
+      root, {.nodes = needs.nodes && !described, .topology = needs.topology && !described});
+  if (needs.nodes && described) {
+    facts.topology = host_topology(host);
+    facts.nodes = facts.topology.nodes;
+  }
+  if (!needs.devices.empty() && !slurp(TESTS_DIR "/hosts/" + host + "/pci.txt").empty()) {
+    const TempTree tree;
+    make_pci_host(tree, host);
+    facts.devices = hv::vfio::read_devices(tree.root(), needs.devices).value();
+  }
   facts.architecture = root.read("/architecture").value();
   if (root.exists("/dev/kvm")) facts.kvm = {.usable = true};
   return facts;
@@ -126,8 +142,9 @@ GoldenCase golden_case(const std::string& name) {
   const auto* const kvm = settings.if_contains("kvm");
   golden.qemu.kvm = kvm == nullptr || kvm->as_bool();  // Recorded without /dev/kvm.
 
-  const auto root = host_tree(word(settings, "host", "desktop"));
-  golden.host = facts_of(root);
+  const auto host = word(settings, "host", "desktop");
+  const auto root = host_tree(host);
+  golden.host = facts_of(root, host, profile ? hv::plan::needs_of(*profile) : hv::host::Needs());
   golden.firmware = firmware_of(root);
   if (const auto* const zones = settings.if_contains("zones"))
     for (const auto& zone : zones->as_object())

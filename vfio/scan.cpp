@@ -212,8 +212,16 @@ Result<Devices> read_devices(const Root& root, const std::vector<Selector>& want
   const auto add_if_there = [&](const PciAddress& address) {
     if (root.exists(bus_path(address))) scan.add(address);
   };
+  const auto add_card = [&](PciAddress address) {
+    constexpr std::uint8_t functions = 8;
+    for (address.function = 0; address.function < functions; ++address.function)
+      add_if_there(address);
+  };
   for (const auto& selector : wanted)
-    if (selector.address) add_if_there(*selector.address);
+    if (selector.address && selector.all_functions)
+      add_card(*selector.address);
+    else if (selector.address)
+      add_if_there(*selector.address);
 
   const auto is_found = [&](const Selector& selector) { return scan.matches_any(selector); };
   if (std::ranges::all_of(
@@ -226,7 +234,8 @@ Result<Devices> read_devices(const Root& root, const std::vector<Selector>& want
   for (const auto& address : addresses) {
     const auto& function = by_path ? scan.locate(address) : scan.identify(address);
     for (const auto& selector : wanted)
-      if (!selector.address && may_match(selector, function)) scan.add(address);
+      if (!selector.address && may_match(selector, function))
+        selector.all_functions ? add_card(address) : scan.add(address);
   }
   // To say what is there instead, everything is needed.
   if (!std::ranges::all_of(wanted, is_found))

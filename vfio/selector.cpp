@@ -136,7 +136,8 @@ std::string path_of(const Function& function) {
 }
 
 bool matches(const Selector& selector, const Function& function) {
-  const auto& [address, id, class_prefix, class_digits, slot, serial, path] = selector;
+  const auto& [address, id, class_prefix, class_digits, slot, serial, path, all_functions] =
+      selector;
   if (address && *address != function.address) return false;
   if (id && *id != id_of(function)) return false;
   if (class_prefix && function.class_code >> 4 * (6 - class_digits) != *class_prefix) return false;
@@ -146,7 +147,8 @@ bool matches(const Selector& selector, const Function& function) {
 }
 
 std::string describe(const Selector& selector) {
-  const auto& [address, id, class_prefix, class_digits, slot, serial, path] = selector;
+  const auto& [address, id, class_prefix, class_digits, slot, serial, path, all_functions] =
+      selector;
   std::vector<std::string> parts;
   if (id) parts.push_back(to_string(*id));
   if (class_prefix) parts.push_back(fmt::format("of class {:0{}x}", *class_prefix, class_digits));

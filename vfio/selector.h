@@ -25,6 +25,7 @@ struct Selector {
   std::string serial{};                         ///< As the kernel tells it.
   std::string path{};  ///< The devfn chain from the root bus, stable when bus numbers shift:
                        ///< "pci0000:00/01.0/00.0".
+  bool all_functions = false;  ///< With the other functions of the same card.
 };
 
 /// Reads "10de:2684".

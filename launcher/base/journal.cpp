@@ -21,12 +21,20 @@ constexpr std::array words = {Word{Undo::Kind::remove_file, "remove-file", false
                               Word{Undo::Kind::end_helper, "end-helper", false, true},
                               Word{Undo::Kind::write_value, "write-value", true, true},
                               Word{Undo::Kind::return_function, "return-function", true, true},
+                              Word{Undo::Kind::set_pool, "set-pool", true, true},
                               Word{Undo::Kind::remove_vfs, "remove-vfs", false, true}};
 
-constexpr std::string_view boot_word = "boot";
+constexpr std::string_view boot_word = "boot\t";
+constexpr std::string_view done_word = "done\t";  // Before an entry that needs no undo any more.
 
 /// "word\tpath" or "word\tvalue\tpath".
-Result<> parse_line(std::string_view line, JournalText& text) {
+std::string line_of(const Undo& undo) {
+  const auto* const word = std::ranges::find(words, undo.kind, &Word::kind);
+  const auto value = word->has_value ? undo.value + "\t" : "";
+  return fmt::format("{}\t{}{}\n", word->word, value, undo.path);
+}
+
+Result<Undo> parse_entry(std::string_view line) {
   const auto refused = [&] {
     return fail(Fault::failed, "damaged-journal", "'{}' is no journal entry", printable(line));
   };
@@ -34,10 +42,6 @@ Result<> parse_line(std::string_view line, JournalText& text) {
   const auto word = line.substr(0, tab);
   if (tab == std::string_view::npos) return refused();
   line.remove_prefix(tab + 1);
-  if (word == boot_word) {
-    text.boot = line;
-    return {};
-  }
   const auto* const found = std::ranges::find(words, word, &Word::word);
   if (found == words.end()) return refused();
   Undo undo{.kind = found->kind, .path = {}};
@@ -47,7 +51,20 @@ Result<> parse_line(std::string_view line, JournalText& text) {
     line.remove_prefix(tab + 1);
   }
   undo.path = line;
-  text.entries.push_back(std::move(undo));
+  return undo;
+}
+
+Result<> parse_line(std::string_view line, JournalText& text) {
+  if (line.starts_with(boot_word)) {
+    text.boot = line.substr(boot_word.size());
+    return {};
+  }
+  const bool done = line.starts_with(done_word);
+  auto entry = TRY(parse_entry(done ? line.substr(done_word.size()) : line));
+  if (done)
+    std::erase(text.entries, entry);
+  else
+    text.entries.push_back(std::move(entry));
   return {};
 }
 
@@ -109,7 +126,7 @@ Result<Journal> Journal::open(const Root& root, std::string path, UndoFunction u
   if (whole != text.size() && ::ftruncate(file.get(), static_cast<off_t>(whole)) < 0)
     return fail_errno("cut {}", path);
   if (whole == 0)  // On disk with the first entry.
-    TRY(append(file.get(), fmt::format("{}\t{}\n", boot_word, boot_id(root)), path));
+    TRY(append(file.get(), fmt::format("{}{}\n", boot_word, boot_id(root)), path));
   return Journal(root, std::move(path), undo, std::move(file));
 }
 
@@ -120,9 +137,14 @@ Journal::~Journal() {
 Result<> Journal::record(const Undo& undo) {
   if (undo.path.contains('\n') || undo.value.find_first_of("\n\t") != std::string::npos)
     return fail(Fault::failed, "bad-path", "'{}' has a line end in it", printable(undo.path));
-  const auto* const word = std::ranges::find(words, undo.kind, &Word::kind);
-  const auto value = word->has_value ? undo.value + "\t" : "";
-  const auto line = fmt::format("{}\t{}{}\n", word->word, value, undo.path);
+  return write_line(line_of(undo));
+}
+
+Result<> Journal::settle(const Undo& undo) {
+  return write_line(std::string(done_word) + line_of(undo));
+}
+
+Result<> Journal::write_line(const std::string& line) {
   const auto before = ::lseek(file_.get(), 0, SEEK_END);
   auto written = append_synced(file_.get(), line, path_);
   // Whatever of it is there must not run into the next line.
@@ -135,14 +157,18 @@ Result<> Journal::forget() {
   return root_->remove(path_);
 }
 
+Result<JournalText> Journal::text() const {
+  auto parsed = parse_journal(TRY(read_raw(file_.get(), path_)));
+  if (parsed) return parsed;
+  return std::unexpected(
+      with_hint(std::move(parsed).error(),
+                fmt::format("undo by hand what {} lists, and remove the file", path_)));
+}
+
 Errors Journal::rollback() {
   active_ = false;
-  const auto text = read_raw(file_.get(), path_);
-  if (!text) return {text.error()};
-  const auto parsed = parse_journal(*text);
-  if (!parsed)
-    return {with_hint(parsed.error(),
-                      fmt::format("undo by hand what {} lists, and remove the file", path_))};
+  const auto parsed = text();
+  if (!parsed) return {parsed.error()};
   Errors errors;
   const auto now = boot_id(*root_);
   const auto is_due = [&](const Undo& entry) { return !is_moot(entry, parsed->boot, now); };

@@ -25,6 +25,7 @@ struct Undo {
     end_helper,       ///< Ask the swtpm that listens on `path` to end.
     write_value,      ///< Write `value` to the kernel's attribute at `path`.
     return_function,  ///< Bind the PCI function `path` as `value` says: a vfio::Binding.
+    set_pool,         ///< Set the pool of huge pages `path` to `value` pages.
     remove_vfs,       ///< Destroy the virtual functions of the PCI function `path`.
   };
   Kind kind = Kind::remove_file;
@@ -32,6 +33,12 @@ struct Undo {
   std::string value{};  ///< Without line ends and tabs.
 
   friend bool operator==(const Undo&, const Undo&) = default;
+};
+
+/// What a journal's text says.
+struct JournalText {
+  std::string boot;           ///< The boot that it was begun in; empty: unknown.
+  std::vector<Undo> entries;  ///< Oldest first.
 };
 
 /// Carries out one undo.
@@ -52,6 +59,12 @@ class Journal {
   /// On disk when this returns.
   [[nodiscard]] Result<> record(const Undo& undo);
 
+  /// The change has been taken back already: rollback() leaves the entry out.
+  [[nodiscard]] Result<> settle(const Undo& undo);
+
+  /// What is to be undone now.
+  [[nodiscard]] Result<JournalText> text() const;
+
   /// Undoes every entry, newest first, and removes the file if all could be
   /// undone. Goes on past failures; what could not be undone stays in the file.
   /// What a boot before this one changed in the kernel is gone with it.
@@ -66,6 +79,8 @@ class Journal {
  private:
   Journal(const Root& root, std::string path, UndoFunction undo, UniqueFd file)
       : root_(&root), path_(std::move(path)), undo_(undo), file_(std::move(file)), active_(true) {}
+
+  [[nodiscard]] Result<> write_line(const std::string& line);
 
   struct Flag {  // False once moved from.
     bool on = false;
@@ -83,12 +98,6 @@ class Journal {
   UndoFunction undo_;
   UniqueFd file_;
   Flag active_;
-};
-
-/// What a journal's text says.
-struct JournalText {
-  std::string boot;           ///< The boot that it was begun in; empty: unknown.
-  std::vector<Undo> entries;  ///< Oldest first.
 };
 
 /// A last line that was cut short is left out: its change was never begun.

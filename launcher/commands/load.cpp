@@ -5,6 +5,8 @@
 #include "launcher/base/text.h"
 #include "launcher/commands/config.h"
 #include "launcher/plan/machine.h"
+#include "launcher/plan/needs.h"
+#include "launcher/run/claims.h"
 #include "launcher/run/disk_image.h"
 #include "launcher/run/program.h"
 #include "launcher/run/records.h"
@@ -193,11 +195,12 @@ std::expected<Planned, Errors> load_plan(const Context& context, const std::stri
   auto machine = plan::resolve({.profile = profile,
                                 .qemu = *capabilities,
                                 .firmware = firmware_for(context, profile, capabilities->binary),
-                                .host = host::read_facts(context.root),
+                                .host = host::read_facts(context.root, plan::needs_of(profile)),
                                 .paths = context.paths,
                                 .config = *config,
                                 .record = {.machine = std::move(record->machine)},
-                                .base_format = base_format(context, profile)});
+                                .base_format = base_format(context, profile),
+                                .claims = run::claims_of_others(place)});
   if (!machine) return std::unexpected(placed(std::move(machine).error(), *loaded));
   auto plan = plan::make_plan(*machine);
   warn_of_unverified_iso(context, plan);

@@ -4,6 +4,7 @@
 #include "launcher/commands/commands.h"
 #include "launcher/commands/load.h"
 #include "launcher/commands/output.h"
+#include "launcher/commands/status_pins.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/observe.h"
 
@@ -68,6 +69,7 @@ json::object state_json(const run::Place& place, const run::GuestState& state) {
           {"started_at", state.started_at},
           {"disks", std::move(disks)},
           {"nics", std::move(nics)},
+          {"devices", json::value_from(state.devices)},
           {"display", state.display},
           {"console", state.console ? place.file("console.sock") : ""},
           {"qmp", state.watch ? place.file("qmp.sock") : ""},
@@ -117,6 +119,10 @@ void add_guest(const Context& context, const run::Place& place, const run::Guest
   for (const auto& [node, path, writable] : state.disks)
     lines.add(node, fmt::format("{}{}", path, writable ? "" : " (read-only)"));
   for (const auto& [kind, mac] : state.nics) lines.add("nic", fmt::format("{}  {}", kind, mac));
+  if (!state.devices.empty()) lines.add("devices", join(state.devices, ", "));
+  if (!state.pins.vcpus.empty())
+    lines.add("pins", fmt::format("CPU {}; `hvlaunch status --pins {}` compares",
+                                  join(state.pins.vcpus, " "), place.vm));
   if (state.console) lines.add("console", fmt::format("hvlaunch console {}", place.vm));
   if (!state.display.empty()) lines.add("display", state.display);
   if (state.watch) lines.add("qmp", place.file("qmp.sock"));
@@ -168,6 +174,7 @@ std::string as_text(const Context& context, const run::Place& place, const View&
 
 Outcome status_command(Context& context, const Arguments& arguments) {
   const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
+  if (arguments.has("pins")) return show_pins(context, place);
   const auto view = look(place, run::Detail::everything);
   if (context.json)
     print_json(as_json(context, place, view));

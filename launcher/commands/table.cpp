@@ -58,6 +58,8 @@ constexpr std::array create_examples = {
 constexpr std::array edit_examples = {
     Example{"hvlaunch edit web", "in $VISUAL or $EDITOR"},
     Example{"hvlaunch edit web --set memory_mb=4096", "comments stay"}};
+constexpr std::array compare = {
+    Option{"pins", "", "compare where its threads should run with where they do"}};
 constexpr std::array draw = {
     Option{"svg", "FILE", "draw it into an SVG file instead; - is standard output"}};
 constexpr std::array topology_examples = {
@@ -139,7 +141,7 @@ constexpr Command commands[] = {
      "show what a guest is and does, and why it last ended",
      Operands::vm,
      vm,
-     {},
+     compare,
      "",
      {},
      status_command},

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/host/topology.h"
+#include "launcher/run/lock.h"
+#include "launcher/run/observe.h"
 
 #include "launcher/base/text.h"
 #include "launcher/commands/commands.h"
@@ -94,12 +96,26 @@ Result<> write_svg(const Context& context, const std::string& file, const std::s
   return {};
 }
 
+/// The vCPUs of running guests, as they were pinned.
+std::vector<host::PlacedVcpu> placed_vcpus(const Context& context) {
+  std::vector<host::PlacedVcpu> placed;
+  for (const auto& name : run::active_vms(context.root, context.paths)) {
+    const run::Place place{context.root, context.paths, name};
+    const auto state = run::load_state(place);
+    if (!state || !run::is_locked(context.root, place.lock())) continue;
+    const auto pins = run::pins_of(*state);
+    for (std::size_t i = 0; i < pins.vcpus.size(); ++i)
+      placed.push_back({.guest = name, .vcpu = i, .cpus = pins.vcpus[i]});
+  }
+  return placed;
+}
+
 }  // namespace
 
 Outcome topology_command(Context& context, const Arguments& arguments) {
   const auto topology = host::read_topology(context.root);
   const auto devices = host::read_near_devices(context.root);
-  host::Picture picture{.host = topology, .devices = devices, .vcpus = {}};
+  host::Picture picture{.host = topology, .devices = devices, .vcpus = placed_vcpus(context)};
   if (const auto name = context.root.read("/proc/sys/kernel/hostname"))
     picture.title = "Topology of " + *name;
   if (arguments.has("svg")) {

@@ -2,6 +2,7 @@
 #include "launcher/host/facts.h"
 
 #include "launcher/base/text.h"
+#include "vfio/scan.h"
 
 #include <fcntl.h>
 #include <linux/kvm.h>

@@ -60,4 +60,7 @@ struct HostFacts {
 /// of its interface, and on x86 the CPU has VMX or SVM (Documentation/virt/kvm/api.rst).
 [[nodiscard]] Kvm read_kvm(const Root& root, const std::string& architecture);
 
+/// "0-3,8" as the kernel writes sets of CPUs and nodes.
+[[nodiscard]] std::vector<std::uint64_t> parse_cpu_list(std::string_view text);
+
 }  // namespace hv::host

@@ -56,5 +56,6 @@ void emit_extra(const Machine& machine, CommandLine& line);
 void emit_disks(const Machine& machine, const DeviceChoice& choice, CommandLine& line);
 void emit_network(const Machine& machine, CommandLine& line);
 void emit_display(const Machine& machine, const DeviceChoice& choice, CommandLine& line);
+void emit_passed(const Machine& machine, CommandLine& line);
 
 }  // namespace hv::plan

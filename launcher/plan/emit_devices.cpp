@@ -172,6 +172,7 @@ void emit_devices(const Machine& machine, const DeviceChoice& choice, CommandLin
   emit_display(machine, choice, line);
   emit_disks(machine, choice, line);
   emit_network(machine, line);
+  emit_passed(machine, line);
   for (unsigned port = 0; port < spare_ports; ++port) (void)add_root_port(slot::spare, port, line);
   emit_channels(machine, line);
   emit_input(machine, choice, line);

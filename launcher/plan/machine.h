@@ -7,6 +7,7 @@
 #include "launcher/base/paths.h"
 #include "launcher/host/facts.h"
 #include "launcher/plan/choice.h"
+#include "launcher/plan/pinning.h"
 #include "launcher/plan/plan.h"
 #include "launcher/qemu/capabilities.h"
 #include "launcher/qemu/firmware.h"
@@ -25,6 +26,26 @@ struct Flash {
   bool smm = false;  ///< Secure boot on x86: only SMM may write the store.
 };
 
+/// A PCI function of the host, and where the guest sees it.
+struct PassedFunction {
+  vfio::PciAddress address;
+  std::string driver;         ///< vfio-pci, or a variant of it.
+  std::string former_driver;  ///< Empty: none.
+  std::string rom{};          ///< Empty: the device's own.
+  bool primary_gpu = false;
+  unsigned port = 0;      ///< Which of the root ports for passed devices.
+  unsigned function = 0;  ///< Behind it.
+  bool multifunction = false;
+  Cause cause;
+};
+
+/// A function that the host gives up because its IOMMU group is passed.
+struct Sibling {
+  vfio::PciAddress address;
+  std::string former_driver;
+  Cause cause;
+};
+
 struct Machine {
   profiles::Profile profile;
   const qemu::Capabilities* qemu = nullptr;
@@ -37,6 +58,14 @@ struct Machine {
   Choice<Cpus> cpus;
   Choice<std::uint64_t> memory_mib;
   std::uint64_t huge_page_kib = 0;  ///< RAM from huge pages of this size; 0: ordinary pages.
+  std::vector<HugePages> huge_pages;
+  Choice<std::vector<std::uint32_t>> memory_nodes;  ///< Host nodes; empty: any.
+  bool strict_nodes = false;                        ///< From nowhere else, whatever happens.
+  std::optional<Pins> pins;
+  std::vector<PassedFunction> passed;
+  std::vector<Sibling> siblings;
+  bool iommufd = false;                     ///< VFIO by IOMMUFD, not by groups.
+  Choice<std::uint64_t> locked_memory_mib;  ///< RLIMIT_MEMLOCK; 0: as it is.
   Choice<std::string> uuid;
   Choice<std::string> mac;
   Choice<std::string> bridge;  ///< Empty: no tap.
@@ -87,6 +116,7 @@ struct Inputs {
   const Config& config;
   const Record& record;
   std::string base_format = "qcow2";  ///< What the disk's base image is, if there is one.
+  std::vector<Claims> claims{};       ///< Of the guests that run.
 };
 
 /// Settles what the profile leaves open. Reports all that this QEMU or this

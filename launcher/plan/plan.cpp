@@ -19,6 +19,22 @@ Emit emit_for(profiles::Arch arch) {
 }
 
 /// What has to be there before QEMU starts, in order.
+/// What is taken of the host alone, last: it is given back first.
+void add_host_steps(const Machine& machine, std::vector<Step>& steps) {
+  const auto bind = [&](const vfio::PciAddress& address, const std::string& driver,
+                        const std::string& former, const Cause& cause) {
+    steps.push_back(
+        {BindFunction{.address = address, .driver = driver, .former_driver = former}, cause});
+  };
+  for (const auto& sibling : machine.siblings)
+    bind(sibling.address, "", sibling.former_driver, sibling.cause);
+  for (const auto& function : machine.passed)
+    bind(function.address, function.driver, function.former_driver, function.cause);
+  for (const auto& pages : machine.huge_pages)
+    steps.push_back(
+        {pages, {.pointer = machine.profile.huge_pages.enable.pointer, .why = "the guest's RAM"}});
+}
+
 std::vector<Step> steps_for(const Machine& machine) {
   const auto& profile = machine.profile;
   const auto& disk = profile.disk;
@@ -53,7 +69,25 @@ std::vector<Step> steps_for(const Machine& machine) {
                                       .size_mib = profile.looking_glass.size_mib.value},
                      {.pointer = profile.looking_glass.enable.pointer,
                       .why = "Looking Glass reads the guest's screen there"}});
+  add_host_steps(machine, steps);
   return steps;
+}
+
+ThreadPins pins_of(const Machine& machine) {
+  if (!machine.pins) return {};
+  ThreadPins pins{.emulator = machine.pins->emulator.value,
+                  .iothreads = machine.pins->iothreads.value};
+  for (const auto& [cpus, cause] : machine.pins->vcpus) pins.vcpus.push_back(cpus);
+  return pins;
+}
+
+Claims claims_of(const Machine& machine) {
+  Claims claims{.guest = machine.profile.name.value};
+  for (const auto& function : machine.passed) claims.functions.push_back(function.address);
+  for (const auto& sibling : machine.siblings) claims.functions.push_back(sibling.address);
+  if (machine.pins) claims.cpus = machine.pins->claim.value;
+  if (!machine.bridge.value.empty()) claims.macs.push_back(machine.mac.value);
+  return claims;
 }
 
 std::vector<NeededFile> files_of(const Machine& machine) {
@@ -128,6 +162,9 @@ Plan make_plan(const Machine& machine) {
           .descriptors = std::move(line.descriptors()),
           .files = files_of(machine),
           .steps = steps_for(machine),
+          .pins = pins_of(machine),
+          .claims = claims_of(machine),
+          .locked_memory_mib = machine.locked_memory_mib.value,
           .disks = disks_of(machine),
           .nics = nics_of(machine),
           .display = display_of(machine),
@@ -170,6 +207,22 @@ std::string describe(const Action& action) {
           [](const MakeSharedMemory& memory) {
             return fmt::format("make shared memory {} ({} MiB)", memory.path, memory.size_mib);
           },
+          [](const BindFunction& function) {
+            const auto from = function.former_driver.empty()
+                                  ? "no driver"
+                                  : fmt::format("'{}'", function.former_driver);
+            return function.driver.empty()
+                       ? fmt::format("take {} from {}", to_string(function.address), from)
+                       : fmt::format("bind {} to '{}', from {}", to_string(function.address),
+                                     function.driver, from);
+          },
+          [](const HugePages& pages) {
+            return fmt::format("have {} huge pages of {} KiB free on node {}{}", pages.pages,
+                               pages.page_kib, pages.node,
+                               pages.free >= pages.pages
+                                   ? ", as there are now"
+                                   : fmt::format(", by making {}", pages.pages - pages.free));
+          },
       },
       action);
 }
@@ -177,11 +230,22 @@ std::string describe(const Action& action) {
 std::string describe_undo(const Action& action) {
   return std::visit(
       Overloaded{
-          [](const MakeDisk&) { return "kept, it is the guest's; a half-made image is removed"; },
-          [](const CopyFile&) { return "kept, it is the guest's"; },
-          [](const MakeSeed&) { return "kept; made afresh at each start"; },
-          [](const StartTpm&) { return "ended"; },
-          [](const MakeSharedMemory&) { return "removed when the guest has ended"; },
+          [](const MakeDisk&) -> std::string {
+            return "kept, it is the guest's; a half-made image is removed";
+          },
+          [](const CopyFile&) -> std::string { return "kept, it is the guest's"; },
+          [](const MakeSeed&) -> std::string { return "kept; made afresh at each start"; },
+          [](const StartTpm&) -> std::string { return "ended"; },
+          [](const MakeSharedMemory&) -> std::string { return "removed when the guest has ended"; },
+          [](const BindFunction& function) {
+            return function.former_driver.empty()
+                       ? std::string("left without a driver when the guest has ended")
+                       : fmt::format("back to '{}' when the guest has ended",
+                                     function.former_driver);
+          },
+          [](const HugePages&) -> std::string {
+            return "the pool back at its size as soon as QEMU has the pages";
+          },
       },
       action);
 }

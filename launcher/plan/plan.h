@@ -5,6 +5,7 @@
 // object that `hvlaunch start` carries out.
 #pragma once
 
+#include "launcher/base/cpu_set.h"
 #include "profiles/profile.h"
 
 #include <string>
@@ -81,7 +82,24 @@ struct MakeSharedMemory {
   std::uint64_t size_mib = 0;
 };
 
-using Action = std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory>;
+/// Binds a PCI function of the host to the driver that hands it over, or takes
+/// it from every driver.
+struct BindFunction {
+  vfio::PciAddress address;
+  std::string driver;  ///< Empty: none.
+  std::string former_driver;
+};
+
+/// Sees to it that so many huge pages are free on a node.
+struct HugePages {
+  std::uint32_t node = 0;
+  std::uint64_t page_kib = 0;
+  std::uint64_t pages = 0;
+  std::uint64_t free = 0;  ///< Of them, when the plan was made.
+};
+
+using Action =
+    std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, BindFunction, HugePages>;
 
 struct Step {
   Action action;
@@ -99,6 +117,21 @@ struct DiskSummary {
 struct NeededFile {
   std::string path;
   Cause cause;
+};
+
+/// What a guest has for itself while it runs.
+struct Claims {
+  std::string guest;
+  std::vector<vfio::PciAddress> functions{};
+  CpuSet cpus{};
+  std::vector<std::string> macs{};
+};
+
+/// Where threads run. An empty set: wherever the kernel puts them.
+struct ThreadPins {
+  std::vector<CpuSet> vcpus{};
+  CpuSet emulator{};
+  CpuSet iothreads{};
 };
 
 struct NicSummary {
@@ -130,6 +163,9 @@ struct Plan {
   std::vector<Descriptor> descriptors;
   std::vector<NeededFile> files;
   std::vector<Step> steps;
+  ThreadPins pins;
+  Claims claims;
+  std::uint64_t locked_memory_mib = 0;  ///< RLIMIT_MEMLOCK of QEMU; 0: as it is.
   std::vector<DiskSummary> disks;
   std::vector<NicSummary> nics;
   std::string display;  ///< URI of the display; empty: none.

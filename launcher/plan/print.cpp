@@ -41,6 +41,28 @@ json::object argument_json(const Argument& argument) {
   return object;
 }
 
+/// Which host CPUs each thread gets.
+std::string pins_text(const Plan& plan) {
+  const auto& [vcpus, emulator, iothreads] = plan.pins;
+  if (vcpus.empty()) return {};
+  std::string text = "\nthreads, before the guest's first instruction:\n";
+  for (std::size_t i = 0; i < vcpus.size(); ++i)
+    text += fmt::format("  vCPU {:<3} on CPU {}\n", i, to_string(vcpus[i]));
+  text += fmt::format("  QEMU     on CPU {}\n", to_string(emulator));
+  if (!plan.claims.cpus.empty())
+    text += fmt::format("  no other guest gets CPU {}\n", to_string(plan.claims.cpus));
+  return text;
+}
+
+json::object pins_json(const Plan& plan) {
+  json::array vcpus;
+  for (const auto& cpus : plan.pins.vcpus) vcpus.emplace_back(to_string(cpus));
+  return {{"vcpus", std::move(vcpus)},
+          {"emulator", to_string(plan.pins.emulator)},
+          {"iothreads", to_string(plan.pins.iothreads)},
+          {"exclusive", to_string(plan.claims.cpus)}};
+}
+
 }  // namespace
 
 std::string as_text(const Plan& plan) {
@@ -58,6 +80,9 @@ std::string as_text(const Plan& plan) {
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
     text += fmt::format("  {}. {}\n     undo: {}\n", i + 1, describe(plan.steps[i].action),
                         describe_undo(plan.steps[i].action));
+  text += pins_text(plan);
+  if (plan.locked_memory_mib != 0)
+    text += fmt::format("\nQEMU may lock {} MiB of memory\n", plan.locked_memory_mib);
   if (!plan.warnings.empty()) text += "\n";
   for (const auto& [id, message] : plan.warnings)
     text += fmt::format("warning: {} [{}]\n", message, id);
@@ -103,6 +128,8 @@ json::value as_json(const Plan& plan) {
                       {"arguments", as_json(std::span(plan.arguments))},
                       {"descriptors", std::move(descriptors)},
                       {"steps", std::move(steps)},
+                      {"pins", plan.pins.vcpus.empty() ? json::value() : pins_json(plan)},
+                      {"locked_memory_mib", plan.locked_memory_mib},
                       {"warnings", std::move(warnings)}};
 }
 

@@ -18,16 +18,21 @@ void refuse_what_is_not_there_yet(Resolver& in) {
              .hint = "take the field out to start the guest without it"});
   };
   const auto& profile = in.profile();
-  if (!profile.cpu_pinning.empty()) refuse("/cpu_pinning", "pin vCPUs to host CPUs");
-  if (!profile.host_devices.empty()) refuse("/hostdevs", "pass PCI devices to a guest");
   for (const auto& [name, wanted] : profile.cpu_features)
     if (wanted.value)
       refuse(wanted.pointer, fmt::format("give a guest the CPU feature '{}'", name));
   const auto& [quota, memory_max] = profile.limits;
   for (const auto* const limit : {&quota, &memory_max})
     if (limit->given()) refuse(limit->pointer, "limit what a guest may use of the host");
+  for (const auto& device : profile.host_devices) {
+    if (device.virtual_function.given())
+      refuse(device.virtual_function.pointer, "choose a virtual function for a guest");
+    if (!device.mdev.value.empty())
+      refuse(device.mdev.pointer, "make mediated devices for a guest");
+  }
   for (const auto& [name, wanted] : profile.memory_options)
-    if (wanted.value) refuse(wanted.pointer, fmt::format("give a guest '{}' memory", name));
+    if (wanted.value && (name == "guest_memfd" || name == "private"))
+      refuse(wanted.pointer, fmt::format("give a guest '{}' memory", name));
 }
 
 void resolve_accelerator(Resolver& in, Machine& machine) {
@@ -75,40 +80,6 @@ void resolve_memory(Resolver& in, Machine& machine) {
                .message = fmt::format("this host has no NUMA node {}", node.value),
                .origin = {.pointer = node.pointer},
                .hint = "`ls /sys/devices/system/node` lists them"});
-}
-
-void resolve_huge_pages(Resolver& in, Machine& machine) {
-  const auto& wish = in.profile().hugepages;
-  if (!wish.value) return;
-  const auto page_kib = in.host().default_huge_page_kib;
-  const auto note = [&](std::string message, std::string hint) {
-    in.note({.fault = Fault::missing,
-             .id = "no-hugepages",
-             .message = std::move(message),
-             .origin = {.pointer = wish.pointer},
-             .hint = std::move(hint)});
-  };
-  const auto pool =
-      std::ranges::find(in.host().huge_pages, page_kib, &host::HugePagePool::page_kib);
-  if (page_kib == 0 || pool == in.host().huge_pages.end())
-    return note("this kernel has no huge pages", "use a kernel with CONFIG_HUGETLBFS");
-  machine.huge_page_kib = page_kib;
-  if (const auto page_mib = page_kib / 1024;
-      in.profile().memory_mib.value.automatic && page_mib > 1)
-    machine.memory_mib.value -= machine.memory_mib.value % page_mib;
-  const auto memory_kib = machine.memory_mib.value * 1024;
-  if (memory_kib % page_kib != 0)
-    return note(fmt::format("{} MiB is not a whole number of {} KiB pages",
-                            machine.memory_mib.value, page_kib),
-                "choose a multiple for memory_mb");
-  const auto needed = memory_kib / page_kib;
-  const auto available = pool->free - std::min(pool->free, pool->reserved);
-  if (available < needed)
-    note(fmt::format("the guest needs {} huge pages of {} KiB, and {} are free", needed, page_kib,
-                     available),
-         fmt::format("`sysctl vm.nr_hugepages=…` with {} more than now, or vm.nr_hugepages in "
-                     "/etc/sysctl.d",
-                     needed - available));
 }
 
 void resolve_network(Resolver& in, Machine& machine) {
@@ -236,7 +207,10 @@ std::expected<Machine, Errors> resolve(const Inputs& inputs) {
   resolve_machine_type(in, machine);
   resolve_cpus(in, machine);
   resolve_memory(in, machine);
+  resolve_pins(in, machine);
+  resolve_memory_nodes(in, machine);
   resolve_huge_pages(in, machine);
+  resolve_devices(in, machine);
   resolve_files(in, machine);
   resolve_firmware(in, machine);
   resolve_network(in, machine);

@@ -24,6 +24,20 @@ std::string Resolver::seed_for(std::string_view purpose) const {
       generate(fmt::format("{}/{}/{}", host().machine_id, profile().name.value, purpose)));
 }
 
+std::vector<CpuClaim> Resolver::cpu_claims() const {
+  std::vector<CpuClaim> others;
+  for (const auto& claim : claims())
+    if (claim.guest != profile().name.value && !claim.cpus.empty())
+      others.push_back({claim.guest, claim.cpus});
+  return others;
+}
+
+bool Resolver::wants_memory(std::string_view option) const {
+  const auto& options = profile().memory_options;
+  const auto found = std::ranges::find(options, option, &profiles::Feature::name);
+  return found != options.end() && found->wanted.value;
+}
+
 std::expected<Machine, Errors> Resolver::finish(Machine machine) {
   if (!problems_.empty()) return std::unexpected(std::move(problems_));
   machine.warnings = std::move(warnings_);

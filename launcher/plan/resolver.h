@@ -37,6 +37,13 @@ class Resolver {
   [[nodiscard]] const Config& config() const { return inputs_.config; }
   [[nodiscard]] const Record& record() const { return inputs_.record; }
   [[nodiscard]] const std::string& base_format() const { return inputs_.base_format; }
+  [[nodiscard]] const std::vector<Claims>& claims() const { return inputs_.claims; }
+
+  /// CPUs that other guests have for themselves now.
+  [[nodiscard]] std::vector<CpuClaim> cpu_claims() const;
+
+  /// Whether `memory_options` has this toggle on.
+  [[nodiscard]] bool wants_memory(std::string_view option) const;
 
   /// A UUID that is the same at every start of this VM on this host, and
   /// another for each `purpose` (RFC 9562, version 5).
@@ -57,6 +64,10 @@ class Resolver {
 
 void resolve_machine_type(Resolver& in, Machine& machine);
 void resolve_cpus(Resolver& in, Machine& machine);
+void resolve_pins(Resolver& in, Machine& machine);
+void resolve_memory_nodes(Resolver& in, Machine& machine);
+void resolve_huge_pages(Resolver& in, Machine& machine);
+void resolve_devices(Resolver& in, Machine& machine);
 void resolve_firmware(Resolver& in, Machine& machine);
 
 }  // namespace hv::plan

@@ -2,6 +2,7 @@
 #include "launcher/run/exec.h"
 
 #include "launcher/base/unix_socket.h"
+#include "launcher/run/pins.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 
 namespace hv::run {
@@ -120,11 +122,33 @@ void reset_process() {
   ::setrlimit(RLIMIT_CORE, &no_core);
 }
 
+Result<> allow_locked_memory(std::uint64_t mib) {
+  if (mib == 0) return {};
+  rlimit limit{};
+  ::getrlimit(RLIMIT_MEMLOCK, &limit);
+  const auto wanted = mib << 20U;
+  if (limit.rlim_cur >= wanted) return {};
+  limit.rlim_cur = wanted;
+  limit.rlim_max = std::max<rlim_t>(limit.rlim_max, wanted);
+  if (::setrlimit(RLIMIT_MEMLOCK, &limit) == 0) return {};
+  return std::unexpected(with_hint(
+      {.fault = Fault::permission,
+       .id = "memlock-limit",
+       .message =
+           fmt::format("QEMU must be able to lock {} MiB of memory, and this user may not", mib)},
+      fmt::format("as root: put `{{user}} hard memlock {}` into /etc/security/limits.d, or "
+                  "LimitMEMLOCK= into the unit; then log in again",
+                  wanted >> 10U)));
+}
+
 }  // namespace
 
 Error become_qemu(const Place& place, const plan::Plan& plan, int lock) {
   reset_process();
   if (auto done = redirect_output(place); !done) return std::move(done).error();
+  if (auto done = allow_locked_memory(plan.locked_memory_mib); !done)
+    return std::move(done).error();
+  if (auto done = enter_emulator_cpus(plan.pins); !done) return std::move(done).error();
   if (auto done = arrange(place, plan, lock); !done)
     return in_context(std::move(done).error(), "handing descriptors to QEMU");
 

@@ -5,6 +5,8 @@
 #include "launcher/base/unix_socket.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/disk_image.h"
+#include "launcher/run/hand_bound.h"
+#include "launcher/run/huge_pages.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/program.h"
 #include "launcher/run/records.h"
@@ -137,6 +139,17 @@ Result<> remove_vfs(const Root& root, const Undo& entry) {
   return vfio::remove_vfs(root, TRY(vfio::parse_pci_address(entry.path)));
 }
 
+Result<> bind_function(const Root& root, const plan::BindFunction& function, Journal& journal) {
+  const auto& address = function.address;
+  const auto before = TRY(vfio::read_binding(root, address));
+  if (!function.driver.empty()) TRY(load_driver(root, function.driver));
+  TRY(journal.record({.kind = Undo::Kind::return_function,
+                      .path = to_string(address),
+                      .value = to_string(before)}));
+  return function.driver.empty() ? vfio::unbind(root, address)
+                                 : vfio::bind(root, address, function.driver);
+}
+
 Result<> apply(const Place& place, const plan::Action& action, Journal& journal) {
   return std::visit(
       Overloaded{
@@ -147,6 +160,10 @@ Result<> apply(const Place& place, const plan::Action& action, Journal& journal)
           [&](const plan::MakeSharedMemory& memory) {
             return make_shared_memory(place.root, memory, journal);
           },
+          [&](const plan::BindFunction& function) {
+            return bind_function(place.root, function, journal);
+          },
+          [&](const plan::HugePages& pages) { return make_huge_pages(place.root, pages, journal); },
       },
       action);
 }
@@ -253,7 +270,8 @@ Result<> undo(const Root& root, const Undo& entry) {
   switch (entry.kind) {
     case Undo::Kind::remove_file: return root.remove(entry.path);
     case Undo::Kind::end_helper: return end_helper(entry.path);
-    case Undo::Kind::write_value: return write_back(root, entry);
+    case Undo::Kind::write_value:
+    case Undo::Kind::set_pool: return write_back(root, entry);
     case Undo::Kind::return_function: return return_function(root, entry);
     case Undo::Kind::remove_vfs: return remove_vfs(root, entry);
   }

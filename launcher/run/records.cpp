@@ -14,10 +14,11 @@ namespace hv::run {
 namespace json = boost::json;
 
 BOOST_DESCRIBE_STRUCT(Ladder, (), (agent, acpi, quit, term))
+BOOST_DESCRIBE_STRUCT(PinState, (), (vcpus, emulator, iothreads))
 BOOST_DESCRIBE_STRUCT(GuestState, (),
                       (vm, pid, started_at, profile, profile_hash, binary, qemu_version,
                        architecture, accelerator, machine, vcpus, memory_mib, uuid, display,
-                       console, tty, watch, disks, nics, shutdown, warnings))
+                       console, tty, watch, disks, nics, shutdown, pins, devices, warnings))
 BOOST_DESCRIBE_STRUCT(LastExit, (), (cause, detail, at, log))
 
 namespace {
@@ -81,8 +82,20 @@ GuestState state_of(const plan::Plan& plan) {
   const auto& [agent, acpi, quit, term] = plan.shutdown;
   state.shutdown = {
       .agent = agent.value, .acpi = acpi.value, .quit = quit.value, .term = term.value};
+  for (const auto& cpus : plan.pins.vcpus) state.pins.vcpus.push_back(to_string(cpus));
+  state.pins.emulator = to_string(plan.pins.emulator);
+  state.pins.iothreads = to_string(plan.pins.iothreads);
+  for (const auto& function : plan.claims.functions) state.devices.push_back(to_string(function));
   for (const auto& [id, message] : plan.warnings) state.warnings.push_back(message);
   return state;
+}
+
+plan::ThreadPins pins_of(const GuestState& state) {
+  const auto set = [](const std::string& text) { return parse_cpu_set(text).value_or(CpuSet()); };
+  plan::ThreadPins pins{.emulator = set(state.pins.emulator),
+                        .iothreads = set(state.pins.iothreads)};
+  for (const auto& cpus : state.pins.vcpus) pins.vcpus.push_back(set(cpus));
+  return pins;
 }
 
 Result<> save_state(const Place& place, const GuestState& state) {

@@ -22,6 +22,13 @@ struct Ladder {
   std::uint64_t term = 5;
 };
 
+/// Where threads are to be, as sets of CPUs: plan::ThreadPins.
+struct PinState {
+  std::vector<std::string> vcpus;  ///< Empty: nothing is pinned.
+  std::string emulator;
+  std::string iothreads;
+};
+
 /// How the guest was started: for `status`, and for `stop` to keep to the
 /// ladder that was declared at the start.
 struct GuestState {
@@ -45,9 +52,12 @@ struct GuestState {
   std::vector<plan::DiskSummary> disks;
   std::vector<plan::NicSummary> nics;
   Ladder shutdown;
+  PinState pins;
+  std::vector<std::string> devices;  ///< Addresses of the host's PCI functions it has.
   std::vector<std::string> warnings;
 };
 
+[[nodiscard]] plan::ThreadPins pins_of(const GuestState& state);
 [[nodiscard]] GuestState state_of(const plan::Plan& plan);
 
 [[nodiscard]] Result<> save_state(const Place& place, const GuestState& state);

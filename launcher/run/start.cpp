@@ -2,9 +2,12 @@
 #include "launcher/run/start.h"
 
 #include "launcher/base/text.h"
+#include "launcher/run/claims.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/exec.h"
+#include "launcher/run/huge_pages.h"
 #include "launcher/run/monitor.h"
+#include "launcher/run/pins.h"
 #include "launcher/run/prepare.h"
 #include "launcher/run/process.h"
 #include "launcher/run/program.h"
@@ -13,6 +16,7 @@
 #include <fcntl.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 
@@ -133,10 +137,27 @@ Result<> remember_machine(const Place& place, const std::string& machine) {
   return save_record(place, record);
 }
 
+/// Pins, and proves it, before the guest's first instruction.
+Result<> settle_in(const Root& root, qmp::Client& monitor, const plan::ThreadPins& pins,
+                   Journal& journal, FirstState first_state) {
+  TRY(set_pools_back(root, journal));  // QEMU has its pages.
+  TRY(apply_pins(monitor, pins), "pinning the guest's threads");
+  if (first_state == FirstState::running) TRY(ask(monitor, qmp::Cont{}));
+  return {};
+}
+
+bool takes_huge_pages(const plan::Plan& plan) {
+  return std::ranges::any_of(plan.steps, [](const plan::Step& step) {
+    return std::holds_alternative<plan::HugePages>(step.action);
+  });
+}
+
 Result<> run_stages(const Place& place, const plan::Plan& plan, const StartOptions& options,
                     const UniqueFd& lock, Journal& journal) {
   if (auto errors = check_files(place, plan); !errors.empty())
     return std::unexpected(std::move(errors.front()));
+  TRY(take_claims(place, plan.claims));
+  const auto pools = takes_huge_pages(plan) ? TRY(lock_pools(place)) : UniqueFd();
   TRY(prepare(place, plan, journal));
   auto child = TRY(launch(place, plan, lock));  // Killed when this returns early.
   auto state = options.state;
@@ -148,7 +169,7 @@ Result<> run_stages(const Place& place, const plan::Plan& plan, const StartOptio
   auto monitor = TRY(wait_until_up(place, plan, child));
   TRY(await_watch(watch_ready));
   TRY(remember_machine(place, plan.record.machine));
-  if (options.first_state == FirstState::running) TRY(ask(monitor, qmp::Cont{}));
+  TRY(settle_in(place.root, monitor, plan.pins, journal, options.first_state));
   child.release();
   return {};
 }
@@ -169,8 +190,12 @@ Result<> run_or_undo(const Place& place, const plan::Plan& plan, const StartOpti
 
 Result<> tune(const Place& place, FirstState first_state) {
   auto client = TRY(connect_monitor(place, start_patience));
-  if (first_state == FirstState::running) TRY(ask(client, qmp::Cont{}));
-  return {};
+  const auto state = load_state(place);
+  auto journal = TRY(Journal::open(place.root, place.file("journal"), undo));
+  auto done = settle_in(place.root, client, state ? pins_of(*state) : plan::ThreadPins(), journal,
+                        first_state);
+  journal.keep();
+  return done;
 }
 
 Result<> start(const Place& place, const plan::Plan& plan, const StartOptions& options) {

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/emit.h"
+#include "launcher/plan/pcie.h"
+
+namespace hv::plan {
+
+namespace json = boost::json;
+
+void emit_passed(const Machine& machine, CommandLine& line) {
+  if (machine.passed.empty()) return;
+  if (machine.iommufd)
+    line.add("-object", json::object{{"qom-type", "iommufd"}, {"id", "iommufd"}},
+             {.rule = "iommufd",
+              .why = "the kernel's newer way to give devices away; this host and QEMU have it"});
+  std::string port;
+  for (const auto& function : machine.passed) {
+    const bool first = &function == &machine.passed.front() || (&function)[-1].port != function.port;
+    if (first)
+      port = add_root_port(slot::passed + function.port / 8, function.port % 8, line);
+    json::object device = {{"driver", "vfio-pci"},
+                           {"host", to_string(function.address)},
+                           {"id", fmt::format("hostdev{}.{}", function.port, function.function)},
+                           {"bus", port},
+                           {"addr", fmt::format("0.{:x}", function.function)}};
+    if (function.multifunction && function.function == 0) device["multifunction"] = true;
+    if (machine.iommufd) device["iommufd"] = "iommufd";
+    if (!function.rom.empty()) device["romfile"] = function.rom;
+    if (function.primary_gpu) device["x-vga"] = true;
+    line.add("-device", device, function.cause);
+  }
+}
+
+}  // namespace hv::plan

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/needs.h"
+
+#include <charconv>
+
+namespace hv::plan {
+namespace {
+
+/// The device that `pinning` is near to.
+std::optional<vfio::PciAddress> near_device(const profiles::Pinning& pinning) {
+  const auto* const near = std::get_if<profiles::NearDevice>(&pinning.vcpus.value);
+  if (near == nullptr) return std::nullopt;
+  const auto address = vfio::parse_pci_address(near->device);
+  return address ? std::optional(*address) : std::nullopt;
+}
+
+}  // namespace
+
+vfio::Selector selector_of(const profiles::HostDevice& device) {
+  vfio::Selector selector{.address = device.address.value,
+                          .id = device.id.value,
+                          .slot = device.slot.value,
+                          .serial = device.serial.value,
+                          .path = device.path.value,
+                          .all_functions = device.all_functions.value};
+  const std::string_view digits = device.class_code.value;
+  if (!digits.empty()) {
+    std::uint32_t value = 0;
+    (void)std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);  // A Form.
+    selector.class_prefix = value;
+    selector.class_digits = static_cast<unsigned>(digits.size());
+  }
+  return selector;
+}
+
+host::Needs needs_of(const profiles::Profile& profile) {
+  host::Needs needs;
+  for (const auto& device : profile.host_devices) needs.devices.push_back(selector_of(device));
+  if (const auto near = near_device(profile.pinning)) needs.devices.push_back({.address = near});
+  needs.topology = !profile.cpu_pinning.empty() || profile.pinning.given();
+  needs.nodes = needs.topology || profile.huge_pages.enable.value;
+  return needs;
+}
+
+}  // namespace hv::plan

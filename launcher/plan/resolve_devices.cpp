@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/needs.h"
+#include "launcher/plan/pcie.h"
+#include "launcher/plan/resolver.h"
+#include "vfio/groups.h"
+
+#include <algorithm>
+
+namespace hv::plan {
+namespace {
+
+using profiles::HostDevice;
+
+/// An entry of `hostdevs`, and the functions that it means.
+struct Entry {
+  const HostDevice* device;
+  std::vector<const vfio::Function*> functions;
+};
+
+bool on_same_card(vfio::PciAddress one, const vfio::PciAddress& other) {
+  one.function = other.function;
+  return one == other;
+}
+
+std::vector<const vfio::Function*> functions_of(Resolver& in, const HostDevice& device) {
+  const auto& devices = in.host().devices;
+  auto found = vfio::choose(selector_of(device), devices);
+  if (!found) {
+    found.error().origin.pointer = device.pointer;
+    in.note(std::move(found).error());
+    return {};
+  }
+  if (!device.all_functions.value) return {*found};
+  std::vector<const vfio::Function*> functions;
+  for (const auto& function : devices.functions)
+    if (on_same_card(function.address, (*found)->address)) functions.push_back(&function);
+  return functions;
+}
+
+void add(Machine& machine, const Entry& entry) {
+  const auto& device = *entry.device;
+  const auto card = machine.passed.empty() ? 0U : machine.passed.back().port + 1;
+  for (const auto* const function : entry.functions) {
+    const bool first = function == entry.functions.front();
+    machine.passed.push_back(
+        {.address = function->address,
+         .driver = device.driver.value,
+         .former_driver = function->driver,
+         .rom = first ? device.rom.value : "",
+         .primary_gpu = first && device.primary_gpu.value,
+         .port = card,
+         .function = entry.functions.size() == 1 ? 0U : function->address.function,
+         .multifunction = entry.functions.size() > 1,
+         .cause = {.pointer = device.pointer, .why = "a device of this host, for this guest alone"}});
+  }
+}
+
+/// Notes why the functions of one entry may not be passed, and which others of
+/// their groups its profile gives up for them.
+void judge(Resolver& in, const Entry& entry, const std::vector<vfio::PciAddress>& wanted,
+           Machine& machine) {
+  const auto& device = *entry.device;
+  const auto verdicts = vfio::judge(in.host().devices, {.wanted = wanted,
+                                                        .siblings = device.siblings.value,
+                                                        .force = device.even_if_used.value});
+  for (const auto* const function : entry.functions) {
+    const auto verdict = std::ranges::find(verdicts, function->address, &vfio::Verdict::address);
+    for (auto error : verdict->errors) {
+      error.origin.pointer = device.pointer;
+      in.note(std::move(error));
+    }
+    for (const auto& warning : verdict->warnings) in.warn(warning.id, warning.message);
+    for (const auto& address : verdict->take) {
+      const auto* const sibling = in.host().devices.find(address);
+      if (std::ranges::find(machine.siblings, address, &Sibling::address) ==
+          machine.siblings.end())
+        machine.siblings.push_back(
+            {.address = address,
+             .former_driver = sibling != nullptr ? sibling->driver : "",
+             .cause = {.pointer = device.siblings.pointer,
+                       .why = fmt::format("it shares the IOMMU group of {}",
+                                          to_string(function->address))}});
+    }
+  }
+}
+
+void refuse_twice(Resolver& in, const std::vector<Entry>& entries) {
+  std::vector<vfio::PciAddress> seen;
+  for (const auto& [device, functions] : entries)
+    for (const auto* const function : functions) {
+      if (std::ranges::find(seen, function->address) != seen.end())
+        in.note({.fault = Fault::profile,
+                 .id = "conflict",
+                 .message = fmt::format("{} is meant twice", to_string(function->address)),
+                 .origin = {.pointer = device->pointer},
+                 .hint = "take one of the two entries out"});
+      seen.push_back(function->address);
+    }
+}
+
+/// A zone's guests are kept from the host's devices unless config.json lets them.
+void check_zone(Resolver& in) {
+  const auto& name = in.profile().network.zone.value;
+  const auto& zones = in.config().zones;
+  const auto zone = std::ranges::find(zones, name, &Config::Zone::name);
+  if (name.empty() || zone == zones.end() || zone->allow_hostdev) return;
+  in.note({.fault = Fault::profile,
+           .id = "conflict",
+           .message = fmt::format("guests of the network zone '{}' get no devices of the host",
+                                  name),
+           .origin = {.pointer = "/hostdevs"},
+           .hint = "set allow_hostdev in config.json for this zone, or choose another"});
+}
+
+void check_qemu(Resolver& in, Machine& machine) {
+  if (!in.qemu().has_type("vfio-pci"))
+    in.note({.fault = Fault::missing,
+             .id = "no-device",
+             .message = fmt::format("{} has no 'vfio-pci'", in.qemu().binary),
+             .origin = {.pointer = "/hostdevs"},
+             .hint = "use a QEMU for this host's own architecture, on Linux"});
+  machine.iommufd = in.host().devices.iommufd && in.qemu().has_type("iommufd");
+  if (machine.passed.size() > slot::passed_ports)
+    in.note({.fault = Fault::profile,
+             .id = "too-many-devices",
+             .message = fmt::format("{} devices, and there are ports for {}",
+                                    machine.passed.size(), slot::passed_ports),
+             .origin = {.pointer = "/hostdevs"},
+             .hint = "give 'all_functions' of a card instead of each by itself"});
+}
+
+/// What QEMU's process must be able to lock in memory: all that devices may
+/// write to. VFIO counts the guest's RAM; the rest is for QEMU's own mappings.
+void resolve_locked_memory(Resolver& in, Machine& machine) {
+  constexpr std::uint64_t overhead_mib = 1024;
+  const bool lock = in.wants_memory("lock");
+  if (machine.passed.empty() && !lock) return;
+  machine.locked_memory_mib = {
+      machine.memory_mib.value + overhead_mib,
+      lock ? Cause{.pointer = "/memory_options/lock", .why = "none of it may be swapped out"}
+           : Cause{.pointer = "/hostdevs",
+                   .why = "a device may write to any of the guest's memory, so all of it stays "
+                          "where it is"}};
+}
+
+}  // namespace
+
+void resolve_devices(Resolver& in, Machine& machine) {
+  const auto& wishes = in.profile().host_devices;
+  resolve_locked_memory(in, machine);
+  if (wishes.empty()) return;
+  std::vector<Entry> entries;
+  for (const auto& device : wishes) entries.push_back({&device, functions_of(in, device)});
+  refuse_twice(in, entries);
+  std::vector<vfio::PciAddress> wanted;
+  for (const auto& entry : entries)
+    for (const auto* const function : entry.functions) wanted.push_back(function->address);
+  for (const auto& entry : entries) {
+    if (entry.functions.empty()) continue;
+    judge(in, entry, wanted, machine);
+    add(machine, entry);
+  }
+  resolve_locked_memory(in, machine);
+  check_zone(in);
+  check_qemu(in, machine);
+}
+
+}  // namespace hv::plan

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/claims.h"
+
+#include "launcher/base/text.h"
+#include "launcher/run/lock.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+namespace hv::run {
+namespace {
+
+/// The file of the lock that starts take in turn.
+Result<UniqueFd> take_turn(const Place& place) {
+  const auto path = place.paths.runtime + "/.claims.lock";
+  TRY(place.root.open_file(path, O_RDWR | O_CREAT, 0600, Links::refuse));
+  constexpr std::chrono::seconds patience{10};  // Each holds it for a few small files.
+  return lock_within(place.root, path, patience);
+}
+
+}  // namespace
+
+std::string to_text(const plan::Claims& claims) {
+  const auto& [guest, functions, cpus, macs] = claims;
+  std::string text;
+  for (const auto& function : functions) text += fmt::format("function {}\n", to_string(function));
+  if (!cpus.empty()) text += fmt::format("cpus {}\n", to_string(cpus));
+  for (const auto& mac : macs) text += fmt::format("mac {}\n", mac);
+  return text;
+}
+
+plan::Claims parse_claims(std::string_view text, std::string guest) {
+  plan::Claims claims{.guest = std::move(guest)};
+  for (const auto line : split(text, '\n')) {
+    const auto space = line.find(' ');
+    if (space == std::string_view::npos) continue;
+    const auto word = line.substr(0, space);
+    const auto value = line.substr(space + 1);
+    if (word == "mac") claims.macs.emplace_back(value);
+    if (auto cpus = parse_cpu_set(value); word == "cpus" && cpus) claims.cpus = *std::move(cpus);
+    if (const auto function = vfio::parse_pci_address(value); word == "function" && function)
+      claims.functions.push_back(*function);
+  }
+  return claims;
+}
+
+std::string in_common(const plan::Claims& one, const plan::Claims& other) {
+  for (const auto& function : one.functions)
+    if (std::ranges::find(other.functions, function) != other.functions.end())
+      return to_string(function);
+  if (const auto cpus = one.cpus & other.cpus; !cpus.empty())
+    return fmt::format("CPU {}", to_string(cpus));
+  for (const auto& mac : one.macs)
+    if (std::ranges::find(other.macs, mac) != other.macs.end()) return "MAC address " + mac;
+  return {};
+}
+
+std::vector<plan::Claims> claims_of_others(const Place& place) {
+  std::vector<plan::Claims> claims;
+  const auto names = place.root.list(place.paths.runtime);
+  if (!names) return claims;
+  for (const auto& name : *names) {
+    const Place other{place.root, place.paths, name};
+    if (name == place.vm || name.starts_with('.') || !is_locked(place.root, other.lock())) continue;
+    if (const auto text = place.root.read(other.file("claims")))
+      claims.push_back(parse_claims(*text, name));
+  }
+  return claims;
+}
+
+Result<> take_claims(const Place& place, const plan::Claims& claims) {
+  const auto text = to_text(claims);
+  if (text.empty()) return {};
+  const auto turn = TRY(take_turn(place), "claiming devices and CPUs");
+  for (const auto& other : claims_of_others(place))
+    if (const auto what = in_common(claims, other); !what.empty())
+      return std::unexpected(with_hint(
+          {.fault = Fault::state,
+           .id = "claimed",
+           .message = fmt::format("the running guest '{}' has {}", other.guest, what)},
+          fmt::format("stop it first: `hvlaunch stop {}`", other.guest)));
+  return place.root.replace(place.file("claims"), text);
+}
+
+}  // namespace hv::run
