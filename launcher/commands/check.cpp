@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "launcher/commands/check_together.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/load.h"
 #include "launcher/commands/output.h"
@@ -43,6 +44,11 @@ void check_file(const Context& context, const std::string& path, Checked& checke
 
 Outcome check_command(Context& context, const Arguments& arguments) {
   auto operands = arguments.operands;
+  if (arguments.has("all") && operands.empty()) return check_together(context);
+  if (arguments.has("all"))
+    return failed({.fault = Fault::usage,
+                   .id = "usage",
+                   .message = "--all is about all profiles: name none"});
   if (operands.empty())
     for (const auto& listed : list_profiles(context)) operands.push_back(listed.path);
   Checked checked;

@@ -179,9 +179,11 @@ Result<qemu::Capabilities> load_capabilities(const Context& context, const std::
   return qemu::capabilities_of(context.root, path, context.paths.cache);
 }
 
-std::expected<Planned, Errors> load_plan(const Context& context, const std::string& vm) {
+std::expected<Planned, Errors> load_plan(const Context& context, const std::string& vm,
+                                         const PlanOptions& options) {
   auto loaded = load_profile(context, vm);
   if (!loaded) return std::unexpected(std::move(loaded).error());
+  if (options.ordinary_pages) loaded->profile.huge_pages.enable.value = false;
   const auto& profile = loaded->profile;
   const auto one = [](Error error) { return std::unexpected(Errors{std::move(error)}); };
 
@@ -192,15 +194,16 @@ std::expected<Planned, Errors> load_plan(const Context& context, const std::stri
   const run::Place place{context.root, context.paths, profile.name.value};
   auto record = run::load_record(place);
   if (!record) return one(std::move(record).error());
-  auto machine = plan::resolve({.profile = profile,
-                                .qemu = *capabilities,
-                                .firmware = firmware_for(context, profile, capabilities->binary),
-                                .host = host::read_facts(context.root, plan::needs_of(profile)),
-                                .paths = context.paths,
-                                .config = *config,
-                                .record = {.machine = std::move(record->machine)},
-                                .base_format = base_format(context, profile),
-                                .claims = run::claims_of_others(place)});
+  auto machine =
+      plan::resolve({.profile = profile,
+                     .qemu = *capabilities,
+                     .firmware = firmware_for(context, profile, capabilities->binary),
+                     .host = host::read_facts(context.root, plan::needs_of(profile)),
+                     .paths = context.paths,
+                     .config = *config,
+                     .record = {.machine = std::move(record->machine)},
+                     .base_format = base_format(context, profile),
+                     .claims = options.claimed ? *options.claimed : run::claims_of_others(place)});
   if (!machine) return std::unexpected(placed(std::move(machine).error(), *loaded));
   auto plan = plan::make_plan(*machine);
   warn_of_unverified_iso(context, plan);

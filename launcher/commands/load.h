@@ -9,6 +9,8 @@
 #include "launcher/run/place.h"
 #include "profiles/profile.h"
 
+#include <optional>
+
 namespace hv::commands {
 
 struct Loaded {
@@ -36,9 +38,16 @@ struct Planned {
 [[nodiscard]] std::expected<Loaded, Errors> load_profile(const Context& context,
                                                          const std::string& vm);
 
+struct PlanOptions {
+  bool ordinary_pages = false;  ///< Without huge pages, whatever the profile says.
+  /// As if these were all that others have; nullopt: what running guests have.
+  std::optional<std::vector<plan::Claims>> claimed{};
+};
+
 /// The profile's plan on this host. Touches nothing but hvlaunch's own cache.
 [[nodiscard]] std::expected<Planned, Errors> load_plan(const Context& context,
-                                                       const std::string& vm);
+                                                       const std::string& vm,
+                                                       const PlanOptions& options = {});
 
 /// What the QEMU for `binary_or_architecture` can do.
 [[nodiscard]] Result<qemu::Capabilities> load_capabilities(const Context& context,

@@ -43,6 +43,24 @@ void report_started(const Context& context, const plan::Plan& plan, const Argume
                            plan.vcpus, plan.vcpus == 1 ? "" : "s", plan.memory_mib));
 }
 
+/// The profile prefers huge pages, and the kernel could not make them after all.
+bool may_do_without_huge_pages(const Planned& planned, const Error& error) {
+  return error.id == "no-hugepages" &&
+         planned.loaded.profile.huge_pages.policy.value == profiles::HugePagePolicy::prefer;
+}
+
+Outcome start_planned(const Context& context, const Planned& planned, const Arguments& arguments) {
+  const auto& plan = planned.plan;
+  for (const auto& warning : plan.warnings) warn(warning.message);
+  const run::Place place{context.root, context.paths, plan.vm};
+  if (auto errors = run::check_files(place, plan); !errors.empty())
+    return std::unexpected(placed(std::move(errors), planned.loaded));
+  if (auto started = run::start(place, plan, options_for(context, planned, arguments)); !started)
+    return std::unexpected(placed({std::move(started).error()}, planned.loaded));
+  report_started(context, plan, arguments);
+  return {};
+}
+
 Outcome start_one(Context& context, const std::string& vm, const Arguments& arguments) {
   // Said before the host is looked at: it is the likelier mistake.
   if (const auto place = place_of(context, vm);
@@ -55,15 +73,12 @@ Outcome start_one(Context& context, const std::string& vm, const Arguments& argu
 
   auto planned = load_plan(context, vm);
   if (!planned) return std::unexpected(std::move(planned).error());
-  const auto& plan = planned->plan;
-  for (const auto& warning : plan.warnings) warn(warning.message);
-  const run::Place place{context.root, context.paths, plan.vm};
-  if (auto errors = run::check_files(place, plan); !errors.empty())
-    return std::unexpected(placed(std::move(errors), planned->loaded));
-  if (auto started = run::start(place, plan, options_for(context, *planned, arguments)); !started)
-    return std::unexpected(placed({std::move(started).error()}, planned->loaded));
-  report_started(context, plan, arguments);
-  return {};
+  auto started = start_planned(context, *planned, arguments);
+  if (started || !may_do_without_huge_pages(*planned, started.error().front())) return started;
+  warn(started.error().front().message + "; going on with ordinary pages");
+  planned = load_plan(context, vm, {.ordinary_pages = true});
+  if (!planned) return std::unexpected(std::move(planned).error());
+  return start_planned(context, *planned, arguments);
 }
 
 }  // namespace

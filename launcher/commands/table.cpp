@@ -58,6 +58,10 @@ constexpr std::array create_examples = {
 constexpr std::array edit_examples = {
     Example{"hvlaunch edit web", "in $VISUAL or $EDITOR"},
     Example{"hvlaunch edit web --set memory_mb=4096", "comments stay"}};
+constexpr std::array together = {
+    Option{"all", "",
+           "also whether this host can give each what it wants, and all that start with it "
+           "theirs at once"}};
 constexpr std::array compare = {
     Option{"pins", "", "compare where its threads should run with where they do"}};
 constexpr std::array draw = {
@@ -177,15 +181,10 @@ constexpr Command commands[] = {
      qmp_examples,
      qmp_command},
 
-    {"check",
-     Group::profiles,
-     "report everything that is wrong with profiles",
-     Operands::vms,
-     "[<vm> | <file> | <directory>]…",
-     {},
-     "",
-     check_examples,
-     check_command},
+    {"check", Group::profiles, "report everything that is wrong with profiles", Operands::vms,
+     "[<vm> | <file> | <directory>]…", together,
+     "Without --all the host does not matter: a profile that is right may be for another one.",
+     check_examples, check_command},
     {"plan",
      Group::profiles,
      "show what a start would do, and do nothing",

@@ -115,7 +115,8 @@ std::vector<host::PlacedVcpu> placed_vcpus(const Context& context) {
 Outcome topology_command(Context& context, const Arguments& arguments) {
   const auto topology = host::read_topology(context.root);
   const auto devices = host::read_near_devices(context.root);
-  host::Picture picture{.host = topology, .devices = devices, .vcpus = placed_vcpus(context)};
+  const auto vcpus = placed_vcpus(context);
+  host::Picture picture{.host = topology, .devices = devices, .vcpus = vcpus};
   if (const auto name = context.root.read("/proc/sys/kernel/hostname"))
     picture.title = "Topology of " + *name;
   if (arguments.has("svg")) {

@@ -14,9 +14,9 @@ void emit_passed(const Machine& machine, CommandLine& line) {
               .why = "the kernel's newer way to give devices away; this host and QEMU have it"});
   std::string port;
   for (const auto& function : machine.passed) {
-    const bool first = &function == &machine.passed.front() || (&function)[-1].port != function.port;
-    if (first)
-      port = add_root_port(slot::passed + function.port / 8, function.port % 8, line);
+    const bool first =
+        &function == &machine.passed.front() || (&function)[-1].port != function.port;
+    if (first) port = add_root_port(slot::passed + function.port / 8, function.port % 8, line);
     json::object device = {{"driver", "vfio-pci"},
                            {"host", to_string(function.address)},
                            {"id", fmt::format("hostdev{}.{}", function.port, function.function)},

@@ -51,7 +51,8 @@ void add(Machine& machine, const Entry& entry) {
          .port = card,
          .function = entry.functions.size() == 1 ? 0U : function->address.function,
          .multifunction = entry.functions.size() > 1,
-         .cause = {.pointer = device.pointer, .why = "a device of this host, for this guest alone"}});
+         .cause = {.pointer = device.pointer,
+                   .why = "a device of this host, for this guest alone"}});
   }
 }
 
@@ -60,9 +61,9 @@ void add(Machine& machine, const Entry& entry) {
 void judge(Resolver& in, const Entry& entry, const std::vector<vfio::PciAddress>& wanted,
            Machine& machine) {
   const auto& device = *entry.device;
-  const auto verdicts = vfio::judge(in.host().devices, {.wanted = wanted,
-                                                        .siblings = device.siblings.value,
-                                                        .force = device.even_if_used.value});
+  const auto verdicts = vfio::judge(
+      in.host().devices,
+      {.wanted = wanted, .siblings = device.siblings.value, .force = device.even_if_used.value});
   for (const auto* const function : entry.functions) {
     const auto verdict = std::ranges::find(verdicts, function->address, &vfio::Verdict::address);
     for (auto error : verdict->errors) {
@@ -72,14 +73,12 @@ void judge(Resolver& in, const Entry& entry, const std::vector<vfio::PciAddress>
     for (const auto& warning : verdict->warnings) in.warn(warning.id, warning.message);
     for (const auto& address : verdict->take) {
       const auto* const sibling = in.host().devices.find(address);
-      if (std::ranges::find(machine.siblings, address, &Sibling::address) ==
-          machine.siblings.end())
-        machine.siblings.push_back(
-            {.address = address,
-             .former_driver = sibling != nullptr ? sibling->driver : "",
-             .cause = {.pointer = device.siblings.pointer,
-                       .why = fmt::format("it shares the IOMMU group of {}",
-                                          to_string(function->address))}});
+      if (std::ranges::find(machine.siblings, address, &Sibling::address) == machine.siblings.end())
+        machine.siblings.push_back({.address = address,
+                                    .former_driver = sibling != nullptr ? sibling->driver : "",
+                                    .cause = {.pointer = device.siblings.pointer,
+                                              .why = fmt::format("it shares the IOMMU group of {}",
+                                                                 to_string(function->address))}});
     }
   }
 }
@@ -104,12 +103,12 @@ void check_zone(Resolver& in) {
   const auto& zones = in.config().zones;
   const auto zone = std::ranges::find(zones, name, &Config::Zone::name);
   if (name.empty() || zone == zones.end() || zone->allow_hostdev) return;
-  in.note({.fault = Fault::profile,
-           .id = "conflict",
-           .message = fmt::format("guests of the network zone '{}' get no devices of the host",
-                                  name),
-           .origin = {.pointer = "/hostdevs"},
-           .hint = "set allow_hostdev in config.json for this zone, or choose another"});
+  in.note(
+      {.fault = Fault::profile,
+       .id = "conflict",
+       .message = fmt::format("guests of the network zone '{}' get no devices of the host", name),
+       .origin = {.pointer = "/hostdevs"},
+       .hint = "set allow_hostdev in config.json for this zone, or choose another"});
 }
 
 void check_qemu(Resolver& in, Machine& machine) {
@@ -123,8 +122,8 @@ void check_qemu(Resolver& in, Machine& machine) {
   if (machine.passed.size() > slot::passed_ports)
     in.note({.fault = Fault::profile,
              .id = "too-many-devices",
-             .message = fmt::format("{} devices, and there are ports for {}",
-                                    machine.passed.size(), slot::passed_ports),
+             .message = fmt::format("{} devices, and there are ports for {}", machine.passed.size(),
+                                    slot::passed_ports),
              .origin = {.pointer = "/hostdevs"},
              .hint = "give 'all_functions' of a card instead of each by itself"});
 }

@@ -42,8 +42,7 @@ std::optional<DevicePlace> near_device(const Resolver& in, const Pinning& wish) 
 /// Pages of `page_kib` that nobody has on a node.
 std::uint64_t free_pages(const Resolver& in, const host::Node& node, std::uint64_t page_kib) {
   const auto pool = std::ranges::find(node.pools, page_kib, &host::NodePool::page_kib);
-  const auto all =
-      std::ranges::find(in.host().huge_pages, page_kib, &host::HugePagePool::page_kib);
+  const auto all = std::ranges::find(in.host().huge_pages, page_kib, &host::HugePagePool::page_kib);
   if (pool == node.pools.end()) return 0;
   // The kernel does not say on which node the promised ones will be.
   const auto reserved = all == in.host().huge_pages.end() ? 0 : all->reserved;
@@ -133,16 +132,16 @@ void resolve_pins(Resolver& in, Machine& machine) {
   if (!profile.pinning.given() && profile.cpu_pinning.empty()) return;
   const auto wish = wish_of(in);
   const auto& huge = profile.huge_pages;
-  auto pins = pin({.host = in.host().topology,
-                   .wish = wish,
-                   .vcpus = machine.cpus.value.count,
-                   .guest = profile.topology,
-                   .dies = profile.arch.value == profiles::Arch::x86_64 ? Dies::possible
-                                                                        : Dies::none,
-                   .claims = in.cpu_claims(),
-                   .near = near_device(in, wish),
-                   .memory_mib = machine.memory_mib.value,
-                   .huge_page_kib = huge.enable.value ? machine.huge_page_kib : 0});
+  auto pins =
+      pin({.host = in.host().topology,
+           .wish = wish,
+           .vcpus = machine.cpus.value.count,
+           .guest = profile.topology,
+           .dies = profile.arch.value == profiles::Arch::x86_64 ? Dies::possible : Dies::none,
+           .claims = in.cpu_claims(),
+           .near = near_device(in, wish),
+           .memory_mib = machine.memory_mib.value,
+           .huge_page_kib = huge.enable.value ? machine.huge_page_kib : 0});
   if (!pins) {
     for (auto& error : pins.error()) in.note(std::move(error));
     return;
@@ -161,8 +160,9 @@ void resolve_memory_nodes(Resolver& in, Machine& machine) {
                                   .why = "RAM strictly from these host nodes"};
     machine.strict_nodes = true;
   } else if (machine.pins && in.host().nodes.size() > 1 && machine.pins->nodes.value.size() == 1) {
-    machine.memory_nodes = {machine.pins->nodes.value,
-                            {.rule = "near-memory", .why = "RAM of the node that the vCPUs run on"}};
+    machine.memory_nodes = {
+        machine.pins->nodes.value,
+        {.rule = "near-memory", .why = "RAM of the node that the vCPUs run on"}};
   }
 }
 
@@ -205,8 +205,7 @@ void resolve_huge_pages(Resolver& in, Machine& machine) {
   if (in.host().nodes.size() == 1 || !machine.memory_nodes.value.empty()) return;
   machine.memory_nodes.cause = {.rule = "huge-page-nodes",
                                 .why = "the nodes that the huge pages are on"};
-  for (const auto& share : machine.huge_pages)
-    machine.memory_nodes.value.push_back(share.node);
+  for (const auto& share : machine.huge_pages) machine.memory_nodes.value.push_back(share.node);
   std::ranges::sort(machine.memory_nodes.value);
 }
 

@@ -4,23 +4,9 @@
 #include "launcher/base/text.h"
 #include "launcher/run/lock.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 
 namespace hv::run {
-namespace {
-
-/// The file of the lock that starts take in turn.
-Result<UniqueFd> take_turn(const Place& place) {
-  const auto path = place.paths.runtime + "/.claims.lock";
-  TRY(place.root.open_file(path, O_RDWR | O_CREAT, 0600, Links::refuse));
-  constexpr std::chrono::seconds patience{10};  // Each holds it for a few small files.
-  return lock_within(place.root, path, patience);
-}
-
-}  // namespace
-
 std::string to_text(const plan::Claims& claims) {
   const auto& [guest, functions, cpus, macs] = claims;
   std::string text;
@@ -72,14 +58,16 @@ std::vector<plan::Claims> claims_of_others(const Place& place) {
 Result<> take_claims(const Place& place, const plan::Claims& claims) {
   const auto text = to_text(claims);
   if (text.empty()) return {};
-  const auto turn = TRY(take_turn(place), "claiming devices and CPUs");
+  constexpr std::chrono::seconds patience{10};  // Each has it for a few small files.
+  const auto turn = TRY(Turn::take(place.root, place.paths.runtime + "/.claims.lock", patience),
+                        "claiming devices and CPUs");
   for (const auto& other : claims_of_others(place))
     if (const auto what = in_common(claims, other); !what.empty())
-      return std::unexpected(with_hint(
-          {.fault = Fault::state,
-           .id = "claimed",
-           .message = fmt::format("the running guest '{}' has {}", other.guest, what)},
-          fmt::format("stop it first: `hvlaunch stop {}`", other.guest)));
+      return std::unexpected(
+          with_hint({.fault = Fault::state,
+                     .id = "claimed",
+                     .message = fmt::format("the running guest '{}' has {}", other.guest, what)},
+                    fmt::format("stop it first: `hvlaunch stop {}`", other.guest)));
   return place.root.replace(place.file("claims"), text);
 }
 

@@ -21,48 +21,31 @@ std::string journal_of(const Paths& paths, const vfio::PciAddress& address) {
   return fmt::format("{}/{}", directory_in(paths), to_string(address));
 }
 
-Result<UniqueFd> take_lock(const Root& root, const std::string& path) {
-  auto lock = TRY(try_lock(root, path));
-  if (lock) return *std::move(lock);
-  constexpr auto patience = 2 * vfio::bind_patience;  // A driver may hang for those before us.
-  return lock_within(root, path, patience);
-}
-
-/// One of these at a time. Its file goes with the last journal.
-class Turn {
+/// The journals' directory, for one at a time; it goes with the last journal.
+class Journals {
  public:
-  [[nodiscard]] static Result<Turn> take(const Root& root, const Paths& paths) {
-    const auto directory = directory_in(paths);
-    constexpr int tries = 100;
-    for (int i = 0;; ++i) {
-      TRY(root.make_directories(directory, 0700));
-      auto lock = take_lock(root, directory + "/lock");
-      if (lock) return Turn(root, directory, *std::move(lock));
-      // Whoever had it before us took the directory away.
-      if (lock.error().os_error != ENOENT || i == tries)
-        return std::unexpected(std::move(lock).error());
-    }
+  [[nodiscard]] static Result<Journals> open(const Root& root, const Paths& paths) {
+    TRY(root.make_directories(paths.runtime, 0700));
+    constexpr auto patience = 2 * vfio::bind_patience;  // A driver may hang for those before us.
+    auto turn = TRY(Turn::take(root, paths.runtime + "/.vfio.lock", patience));
+    TRY(root.make_directories(directory_in(paths), 0700));
+    return Journals(root, directory_in(paths), std::move(turn));
   }
-  Turn(Turn&&) noexcept = default;
-  Turn& operator=(Turn&&) = delete;
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-  ~Turn() {
-    if (!lock_) return;
-    const auto names = root_->list(directory_);
-    if (!names || names->size() > 1) return;
-    // What stays is empty, and does no harm.
-    (void)root_->remove(directory_ + "/lock");
-    (void)root_->remove(directory_);
+  Journals(Journals&&) = default;
+  Journals& operator=(Journals&&) = delete;
+  Journals(const Journals&) = delete;
+  Journals& operator=(const Journals&) = delete;
+  ~Journals() {
+    if (!directory_.empty()) (void)root_->remove(directory_);  // Unless some are left.
   }
 
  private:
-  Turn(const Root& root, std::string directory, UniqueFd lock)
-      : root_(&root), directory_(std::move(directory)), lock_(std::move(lock)) {}
+  Journals(const Root& root, std::string directory, Turn turn)
+      : root_(&root), turn_(std::move(turn)), directory_(std::move(directory)) {}
 
   const Root* root_;
+  Turn turn_;
   std::string directory_;
-  UniqueFd lock_;
 };
 
 Result<> remember(const Root& root, const vfio::PciAddress& address, Journal& journal) {
@@ -101,7 +84,7 @@ Result<> load_driver(const Root& root, const std::string& driver) {
 
 Result<> bind_by_hand(const Root& root, const Paths& paths,
                       const std::vector<HandBinding>& bindings, const std::string& driver) {
-  const auto turn = TRY(Turn::take(root, paths));
+  const auto open = TRY(Journals::open(root, paths));
   std::vector<Journal> journals;  // Rolled back when this returns early.
   for (const auto& binding : bindings) {
     const auto path = journal_of(paths, binding.address);
@@ -129,8 +112,8 @@ Errors return_by_hand(const Root& root, const Paths& paths, const vfio::PciAddre
              .id = "function-in-use",
              .message = fmt::format("the running guest '{}' has {}", *guest, to_string(address)),
              .hint = fmt::format("stop it first: `hvlaunch stop {}`", *guest)}};
-  const auto turn = Turn::take(root, paths);
-  if (!turn) return {turn.error()};
+  const auto open = Journals::open(root, paths);
+  if (!open) return {open.error()};
   auto journal = Journal::open(root, path, undo);
   if (!journal) return {std::move(journal).error()};
   return journal->rollback();

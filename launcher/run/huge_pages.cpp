@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/run/huge_pages.h"
 
-#include "launcher/run/lock.h"
-
-#include <fcntl.h>
-
 #include <algorithm>
 #include <charconv>
 
@@ -85,18 +81,17 @@ void compact(const Root& root, std::uint32_t node) {
 bool has_larger_pool(const Root& root, const std::string& journal) {
   const auto raw = root.read_raw(journal);
   const auto text = raw ? parse_journal(*raw) : Result<JournalText>(JournalText{});
-  return text && std::ranges::find(text->entries, Undo::Kind::set_pool, &Undo::kind) !=
-                     text->entries.end();
+  return text &&
+         std::ranges::find(text->entries, Undo::Kind::set_pool, &Undo::kind) != text->entries.end();
 }
 
 }  // namespace
 
-Result<UniqueFd> lock_pools(const Place& place) {
-  const auto path = place.paths.runtime + "/.hugepages.lock";
-  TRY(place.root.open_file(path, O_RDWR | O_CREAT, 0600, Links::refuse));
+Result<Turn> lock_pools(const Place& place) {
   // Another start clears its pages meanwhile, some seconds for many GiB.
   constexpr std::chrono::minutes patience{5};
-  auto lock = TRY(lock_within(place.root, path, patience), "waiting for huge pages");
+  auto lock = TRY(Turn::take(place.root, place.paths.runtime + "/.hugepages.lock", patience),
+                  "waiting for huge pages");
   const auto names = TRY(place.root.list(place.paths.runtime));
   for (const auto& name : names) {
     const Place other{place.root, place.paths, name};

@@ -8,6 +8,7 @@
 
 #include "launcher/base/journal.h"
 #include "launcher/plan/plan.h"
+#include "launcher/run/lock.h"
 #include "launcher/run/place.h"
 
 namespace hv::run {
@@ -15,7 +16,7 @@ namespace hv::run {
 /// Held from before a pool grows until it is set back: the pages that one start
 /// makes are not for another to take, nor its base to be remembered by another.
 /// What a start that died left of larger pools is set back first.
-[[nodiscard]] Result<UniqueFd> lock_pools(const Place& place);
+[[nodiscard]] Result<Turn> lock_pools(const Place& place);
 
 /// Sees to it that the pages are free, and records the pool's base before it
 /// grows. Error: no-hugepages, with what there was and what would free more.

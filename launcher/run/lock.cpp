@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -164,6 +165,18 @@ Result<UniqueFd> lock_within(const Root& root, const std::string& path,
     if (std::chrono::steady_clock::now() >= deadline)
       return fail(Fault::timed_out, "still-locked", "{} is still held after {} s", path,
                   static_cast<double>(patience.count()) / 1000);
+  }
+}
+
+Result<Turn> Turn::take(const Root& root, std::string path, std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    if (auto lock = TRY(try_lock(root, path))) return Turn(root, std::move(path), *std::move(lock));
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    auto lock = lock_within(root, path, std::max(left, std::chrono::milliseconds(1)));
+    if (lock) return Turn(root, std::move(path), *std::move(lock));
+    if (lock.error().os_error != ENOENT) return std::unexpected(std::move(lock).error());
   }
 }
 

@@ -28,6 +28,30 @@ namespace hv::run {
 [[nodiscard]] Result<UniqueFd> lock_within(const Root& root, const std::string& path,
                                            std::chrono::milliseconds patience);
 
+/// A lock that is nobody's but for a while: its file is there only meanwhile.
+class Turn {
+ public:
+  /// Waits for it; Fault::timed_out after `patience`. Not for several threads at once.
+  [[nodiscard]] static Result<Turn> take(const Root& root, std::string path,
+                                         std::chrono::milliseconds patience);
+  Turn(Turn&&) = default;
+  Turn& operator=(Turn&&) = delete;
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  /// Removes the file while it is held: whoever waits sees that, and makes it anew.
+  ~Turn() {
+    if (lock_) (void)root_->remove(path_);
+  }
+
+ private:
+  Turn(const Root& root, std::string path, UniqueFd lock)
+      : root_(&root), path_(std::move(path)), lock_(std::move(lock)) {}
+
+  const Root* root_;
+  std::string path_;
+  UniqueFd lock_;
+};
+
 /// Whether somebody holds it. False if there is no such file.
 [[nodiscard]] bool is_locked(const Root& root, const std::string& path);
 

@@ -157,7 +157,8 @@ Result<> run_stages(const Place& place, const plan::Plan& plan, const StartOptio
   if (auto errors = check_files(place, plan); !errors.empty())
     return std::unexpected(std::move(errors.front()));
   TRY(take_claims(place, plan.claims));
-  const auto pools = takes_huge_pages(plan) ? TRY(lock_pools(place)) : UniqueFd();
+  std::optional<Turn> pools;
+  if (takes_huge_pages(plan)) pools.emplace(TRY(lock_pools(place)));
   TRY(prepare(place, plan, journal));
   auto child = TRY(launch(place, plan, lock));  // Killed when this returns early.
   auto state = options.state;
@@ -179,10 +180,12 @@ Result<> run_or_undo(const Place& place, const plan::Plan& plan, const StartOpti
                      const UniqueFd& lock) {
   auto journal = TRY(Journal::open(place.root, place.file("journal"), undo));
   auto started = run_stages(place, plan, options, lock, journal);
-  if (started)
+  if (started) {
     journal.keep();
-  else
-    (void)journal.rollback();
+    return started;
+  }
+  for (const auto& left : journal.rollback())
+    started.error().message += fmt::format("; and not undone: {}", left.message);
   return started;
 }
 
