@@ -129,9 +129,9 @@ void add_huge_pages(const DoctorFacts& facts, const Loaded& loaded, std::vector<
       if (pool.page_kib != page_kib) continue;
       all += pool.pages;
       const auto& chosen = profile.numa_nodes;
-      if (!chosen.empty() &&
-          std::ranges::find(chosen, node.number, [](const auto& each) { return each.value; }) ==
-              chosen.end())
+      if (!chosen.empty() && std::ranges::find(chosen, node.number, [](const auto& each) {
+                               return each.value;
+                             }) == chosen.end())
         continue;
       free += pool.free;
       nodes.push_back(fmt::format("{} on node {}", pool.free, node.number));
@@ -143,9 +143,9 @@ void add_huge_pages(const DoctorFacts& facts, const Loaded& loaded, std::vector<
                 .title = "huge pages",
                 .finding = {Status::ok, found}};
   if (free < need) {
-    remark.finding = {Status::fail, found,
-                      set_sysctl(facts.distribution, "vm.nr_hugepages",
-                                 std::to_string(all + need - free))};
+    remark.finding = {
+        Status::fail, found,
+        set_sysctl(facts.distribution, "vm.nr_hugepages", std::to_string(all + need - free))};
     remark.origin = place_in(loaded, profile.hugepages.pointer);
   }
   remarks.push_back(std::move(remark));
@@ -176,7 +176,8 @@ void add_pins(const Context& context, const Loaded& loaded, std::vector<Remark>&
                        to_string(topology.allowed))},
           pin.pointer);
   }
-  for (const auto& [guest, cpus] : pinned_guests(context, topology.online, loaded.profile.name.value))
+  for (const auto& [guest, cpus] :
+       pinned_guests(context, topology.online, loaded.profile.name.value))
     if (const auto both = cpus & wanted; !both.empty())
       add({Status::warn, fmt::format("'{}' runs on CPUs {} as well", guest, to_string(both)),
            fmt::format("choose from {}", to_string(topology.allowed - cpus))},

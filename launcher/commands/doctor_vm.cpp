@@ -19,7 +19,8 @@ void add_all(std::vector<Remark>& remarks, const Errors& errors, Status status,
   for (const auto& error : errors)
     remarks.push_back(remark_of(
         error, status, area,
-        std::string(error.origin.pointer.empty() ? title : std::string_view(error.origin.pointer))));
+        std::string(error.origin.pointer.empty() ? title
+                                                 : std::string_view(error.origin.pointer))));
 }
 
 /// What the profile asks of the host.
@@ -48,13 +49,13 @@ host::Needs needs_of(const Profile& profile, const DoctorFacts& facts) {
 void add_plan(const Context& context, const plan::Plan& plan, const Loaded& loaded,
               std::vector<Remark>& remarks) {
   constexpr std::string_view area = "Profile";
-  remarks.push_back({.id = "plan",
-                     .area = std::string(area),
-                     .title = "plan",
-                     .finding = {Status::ok,
-                                 fmt::format("{} guest, {} vCPUs, {} MiB, {} by QEMU {}",
-                                             plan.architecture, plan.vcpus, plan.memory_mib,
-                                             plan.accelerator, plan.qemu_version)}});
+  remarks.push_back(
+      {.id = "plan",
+       .area = std::string(area),
+       .title = "plan",
+       .finding = {Status::ok,
+                   fmt::format("{} guest, {} vCPUs, {} MiB, {} by QEMU {}", plan.architecture,
+                               plan.vcpus, plan.memory_mib, plan.accelerator, plan.qemu_version)}});
   for (const auto& [id, message] : plan.warnings)
     remarks.push_back({.id = id,
                        .area = std::string(area),

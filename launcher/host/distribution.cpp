@@ -89,7 +89,8 @@ std::string remove_parameter(const Distribution& distribution, std::string_view 
       return fmt::format(
           "take {} out of GRUB_CMDLINE_LINUX in /etc/default/grub, run `update-grub`, and reboot",
           parameter);
-    case Family::nixos: return fmt::format("take {} out of boot.kernelParams, and reboot", parameter);
+    case Family::nixos:
+      return fmt::format("take {} out of boot.kernelParams, and reboot", parameter);
     case Family::other:
       return fmt::format("take {} out of the kernel's command line, and reboot", parameter);
   }
@@ -99,10 +100,9 @@ std::string remove_parameter(const Distribution& distribution, std::string_view 
 std::string load_module(const Distribution& distribution, std::string_view module) {
   switch (distribution.family) {
     case Family::debian:
-      return fmt::format(
-          "`modprobe {0}`; for later boots `echo {0} >/etc/modules-load.d/{0}.conf`", module);
-    case Family::nixos:
-      return fmt::format("boot.kernelModules = [ \"{}\" ];", nix_module(module));
+      return fmt::format("`modprobe {0}`; for later boots `echo {0} >/etc/modules-load.d/{0}.conf`",
+                         module);
+    case Family::nixos: return fmt::format("boot.kernelModules = [ \"{}\" ];", nix_module(module));
     case Family::other:
       return fmt::format("`modprobe {}`, and have it loaded at each boot", module);
   }
@@ -130,16 +130,17 @@ std::string set_sysctl(const Distribution& distribution, std::string_view key,
                        std::string_view value) {
   if (distribution.family == Family::nixos)
     return fmt::format("boot.kernel.sysctl.\"{}\" = {};", key, value);
-  return fmt::format("`sysctl {0}={1}`; for later boots `echo {0}={1} >/etc/sysctl.d/hvlaunch.conf`",
-                     key, value);
+  return fmt::format(
+      "`sysctl {0}={1}`; for later boots `echo {0}={1} >/etc/sysctl.d/hvlaunch.conf`", key, value);
 }
 
 std::string add_udev_rule(const Distribution& distribution, std::string_view rule) {
   if (distribution.family == Family::nixos)
     return fmt::format("services.udev.extraRules = ''{}'';", rule);
-  return fmt::format("put `{}` into /etc/udev/rules.d/60-hvlaunch.rules, and run `udevadm control "
-                     "--reload && udevadm trigger`",
-                     rule);
+  return fmt::format(
+      "put `{}` into /etc/udev/rules.d/60-hvlaunch.rules, and run `udevadm control "
+      "--reload && udevadm trigger`",
+      rule);
 }
 
 std::string lift_memlock(const Distribution& distribution, std::string_view group) {

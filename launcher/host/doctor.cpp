@@ -95,7 +95,8 @@ std::string size_text(std::uint64_t kib) {
   constexpr std::uint64_t mib = 1024;
   constexpr std::uint64_t gib = mib * 1024;
   if (kib >= gib && kib % gib == 0) return fmt::format("{} GiB", kib / gib);
-  if (kib >= 10 * gib) return fmt::format("{:.1f} GiB", static_cast<double>(kib) / static_cast<double>(gib));
+  if (kib >= 10 * gib)
+    return fmt::format("{:.1f} GiB", static_cast<double>(kib) / static_cast<double>(gib));
   if (kib >= mib) return fmt::format("{} MiB", kib / mib);
   return fmt::format("{} KiB", kib);
 }

@@ -8,32 +8,31 @@
 namespace hv::host::checks {
 namespace {
 
-enum class Vendor : std::uint8_t { intel, amd, other };
+struct Iommu {
+  std::string_view name;    ///< As the firmware setup and people call it.
+  std::string_view table;   ///< The ACPI table with which the firmware tells of it.
+  std::string_view unit;    ///< What its units are called in /sys/class/iommu.
+  std::string_view vendor;  ///< Of the CPUs that come with it, as /proc/cpuinfo has it.
+};
 
-Vendor vendor_of(const DoctorFacts& facts) {
-  const auto& name = facts.host.cpu_vendor;
-  if (name == "GenuineIntel") return Vendor::intel;
-  return name == "AuthenticAMD" || name == "HygonGenuine" ? Vendor::amd : Vendor::other;
-}
+constexpr Iommu vt_d = {"VT-d", "DMAR", "dmar", "GenuineIntel"};
+constexpr Iommu kinds[] = {
+    vt_d,
+    {"AMD-Vi", "IVRS", "ivhd", "AuthenticAMD"},
+    {"AMD-Vi", "IVRS", "ivhd", "HygonGenuine"},
+    {"SMMU", "IORT", "smmu", ""},
+};
 
-/// What the firmware and people call it.
-std::string_view iommu_name(const DoctorFacts& facts) {
-  switch (vendor_of(facts)) {
-    case Vendor::intel: return "VT-d";
-    case Vendor::amd: return "AMD-Vi";
-    case Vendor::other: return facts.host.architecture == "aarch64" ? "SMMU" : "IOMMU";
-  }
-  std::unreachable();
-}
-
-/// The ACPI table with which the firmware tells the kernel of it.
-std::string_view iommu_table(const DoctorFacts& facts) {
-  switch (vendor_of(facts)) {
-    case Vendor::intel: return "DMAR";
-    case Vendor::amd: return "IVRS";
-    case Vendor::other: return "IORT";
-  }
-  std::unreachable();
+/// By its units, by what the firmware tells, or else as such CPUs have it.
+const Iommu& kind_of(const DoctorFacts& facts) {
+  for (const auto& kind : kinds)
+    for (const auto& unit : facts.iommus)
+      if (unit.starts_with(kind.unit)) return kind;
+  for (const auto& kind : kinds)
+    if (std::ranges::find(facts.acpi_tables, kind.table) != facts.acpi_tables.end()) return kind;
+  for (const auto& kind : kinds)
+    if (facts.host.cpu_vendor == kind.vendor) return kind;
+  return kinds[3];
 }
 
 bool has_parameter_like(const DoctorFacts& facts, std::string_view key, std::string_view word) {
@@ -53,7 +52,7 @@ Finding devices_not_shown() {
 }
 
 Finding no_iommu(const DoctorFacts& facts) {
-  const auto name = iommu_name(facts);
+  const auto& kind = kind_of(facts);
   const auto fail_with = [&](std::string why, std::string remedy) -> Finding {
     return {Status::fail, fmt::format("no device can be passed to a guest: {}", why),
             std::move(remedy)};
@@ -62,25 +61,24 @@ Finding no_iommu(const DoctorFacts& facts) {
     if (facts.has_parameter(off))
       return fail_with(fmt::format("{} is on the kernel's command line", off),
                        remove_parameter(facts.distribution, off));
-  const auto enable = facts.is_guest
-                          ? std::string("this host is itself a guest: give it a virtual IOMMU "
-                                        "(QEMU: -device intel-iommu,intremap=on)")
-                          : fmt::format("enable {} in the firmware setup", name);
-  const bool intel_needs_word = vendor_of(facts) == Vendor::intel &&
-                                !has_parameter_like(facts, "intel_iommu=", "on");
+  const auto enable = facts.is_guest ? std::string(
+                                           "this host is itself a guest: give it a virtual IOMMU "
+                                           "(QEMU: -device intel-iommu,intremap=on)")
+                                     : fmt::format("enable {} in the firmware setup", kind.name);
+  const bool intel_needs_word =
+      kind.name == vt_d.name && !has_parameter_like(facts, "intel_iommu=", "on");
   const auto& tables = facts.acpi_tables;
-  const bool told = std::ranges::find(tables, iommu_table(facts)) != tables.end();
+  const bool told = std::ranges::find(tables, kind.table) != tables.end();
   if (!told && !tables.empty())
     return fail_with(
-        fmt::format("the firmware does not tell of one (no ACPI table {})", iommu_table(facts)),
-        intel_needs_word
-            ? fmt::format("{}; then {}", enable,
-                          add_parameters(facts.distribution, "intel_iommu=on"))
-            : enable);
+        fmt::format("the firmware does not tell of one (no ACPI table {})", kind.table),
+        intel_needs_word ? fmt::format("{}; then {}", enable,
+                                       add_parameters(facts.distribution, "intel_iommu=on"))
+                         : enable);
   if (intel_needs_word)
     return fail_with("VT-d is off: intel_iommu=on is not on the kernel's command line",
                      add_parameters(facts.distribution, "intel_iommu=on"));
-  return fail_with(fmt::format("{} is off", name),
+  return fail_with(fmt::format("{} is off", kind.name),
                    fmt::format("{}; if it is, the kernel's log says why: `dmesg | grep -i -e DMAR "
                                "-e AMD-Vi -e iommu`",
                                enable));
@@ -119,10 +117,10 @@ std::string addresses_of(const std::vector<const vfio::Function*>& functions) {
 Finding iommu(const DoctorFacts& facts) {
   if (!shows_devices(facts)) return devices_not_shown();
   if (!facts.devices->iommu) return no_iommu(facts);
-  return {.found = fmt::format("{} is on{}{}", iommu_name(facts),
-                               facts.has_parameter("iommu=pt") ? ", the host's own devices bypass it"
-                                                               : "",
-                               facts.devices->iommufd ? "; IOMMUFD is there" : "")};
+  return {.found = fmt::format(
+              "{} is on{}{}", kind_of(facts).name,
+              facts.has_parameter("iommu=pt") ? ", the host's own devices bypass it" : "",
+              facts.devices->iommufd ? "; IOMMUFD is there" : "")};
 }
 
 Finding interrupt_remapping(const DoctorFacts& facts) {
@@ -139,11 +137,11 @@ Finding interrupt_remapping(const DoctorFacts& facts) {
             "then raise any interrupt of the host",
             "enable x2APIC or interrupt remapping in the firmware setup, or pass devices to "
             "guests that you trust only"};
-  return {Status::fail, "off: the kernel lets no device be passed",
-          "enable x2APIC or interrupt remapping in the firmware setup; only for guests that you "
-          "trust: " +
-              set_module_option(facts.distribution, "vfio_iommu_type1",
-                                "allow_unsafe_interrupts=1")};
+  return {
+      Status::fail, "off: the kernel lets no device be passed",
+      "enable x2APIC or interrupt remapping in the firmware setup; only for guests that you "
+      "trust: " +
+          set_module_option(facts.distribution, "vfio_iommu_type1", "allow_unsafe_interrupts=1")};
 }
 
 Finding groups(const DoctorFacts& facts) {

@@ -184,8 +184,8 @@ DoctorFacts read_doctor_facts(const Root& root, const Paths& paths) {
   facts.caller = read_caller(root);
   facts.kernel = root.read("/proc/sys/kernel/osrelease").value_or("");
   read_cpu(root, facts);
-  for (const auto word : words_of(root.read("/proc/cmdline").value_or("")))
-    facts.parameters.emplace_back(word);
+  const auto command_line = root.read("/proc/cmdline").value_or("");
+  for (const auto word : words_of(command_line)) facts.parameters.emplace_back(word);
   facts.modules = read_modules(root, facts.kernel);
   facts.nested = read_nested(root);
   facts.dev_kvm = read_node(root, "/dev/kvm");
@@ -194,6 +194,7 @@ DoctorFacts read_doctor_facts(const Root& root, const Paths& paths) {
   facts.dev_vfio = read_node(root, "/dev/vfio/vfio");
   facts.vfio_groups = read_vfio_groups(root);
   facts.acpi_tables = root.list("/sys/firmware/acpi/tables").value_or(std::vector<std::string>{});
+  facts.iommus = root.list("/sys/class/iommu").value_or(std::vector<std::string>{});
   if (root.exists("/sys/bus/pci/devices"))
     if (auto devices = vfio::read_all_devices(root)) facts.devices = *std::move(devices);
   const auto online = parse_cpu_set(root.read("/sys/devices/system/cpu/online").value_or("0"));

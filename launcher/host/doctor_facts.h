@@ -87,8 +87,8 @@ struct DoctorFacts {
   bool vmx = false;  ///< Flags of the first CPU.
   bool svm = false;
   bool pages_1g = false;
-  bool is_guest = false;  ///< This host is itself a guest.
-  std::string kernel;     ///< Its release.
+  bool is_guest = false;                ///< This host is itself a guest.
+  std::string kernel;                   ///< Its release.
   std::vector<std::string> parameters;  ///< Its command line, in words.
   std::map<std::string, ModuleState, std::less<>> modules;
   std::optional<bool> nested;  ///< nullopt: the kernel has no such switch.
@@ -98,13 +98,14 @@ struct DoctorFacts {
   DeviceNode dev_vfio;
   std::vector<DeviceNode> vfio_groups;   ///< /dev/vfio/<number>.
   std::vector<std::string> acpi_tables;  ///< Names; empty: not shown.
+  std::vector<std::string> iommus;       ///< "dmar0", "ivhd0", "smmu3.0x…".
   std::optional<vfio::Devices> devices;  ///< nullopt: no PCI devices are visible here.
   std::vector<Node> nodes;
   std::optional<std::uint64_t> memlock_kib;  ///< The hard limit; nullopt: none.
   std::vector<Directory> directories;
   KernelLog log;
 
-  std::vector<QemuFact> qemus;                              ///< The caller's, as the next one.
+  std::vector<QemuFact> qemus;                               ///< The caller's, as the next one.
   std::map<std::string, std::string, std::less<>> programs;  ///< Paths by name; empty: not there.
   std::uint64_t guest_memory_mib = 0;  ///< Of the guest that is asked about; 0: of none.
 

@@ -46,12 +46,14 @@ std::string_view kernel_package(const DoctorFacts& facts) {
 std::string open_node(const DoctorFacts& facts, const DeviceNode& node) {
   const auto& caller = facts.caller;
   if (caller.is_root() || node.usable)
-    return fmt::format("this container or service is kept from it: let it have {} "
-                       "(DeviceAllow=, --device)",
-                       node.path);
+    return fmt::format(
+        "this container or service is kept from it: let it have {} "
+        "(DeviceAllow=, --device)",
+        node.path);
   const auto* const group = caller.find_group(node.group);
   if (!node.for_group || group == nullptr || group->number == 0)
-    return fmt::format("as root: `chgrp kvm {0} && chmod 660 {0}`, as udev does at boot", node.path);
+    return fmt::format("as root: `chgrp kvm {0} && chmod 660 {0}`, as udev does at boot",
+                       node.path);
   if (std::ranges::find(group->members, caller.name) != group->members.end() &&
       !caller.is_in(*group))
     return fmt::format("you are in the group {} from your next login on: log in again",
@@ -66,17 +68,17 @@ Finding module_finding(const DoctorFacts& facts, std::string_view name) {
       return {Status::fail, fmt::format("{} is not loaded", name),
               load_module(facts.distribution, name)};
     case ModuleState::absent:
-      return {Status::fail,
-              fmt::format("the kernel {} has no module {}", facts.kernel, name),
-              facts.distribution.family == Family::debian
-                  ? fmt::format("`apt install {}`, and boot that kernel: those for clouds lack much",
-                                kernel_package(facts))
-                  : "boot a kernel that has it"};
+      return {
+          Status::fail, fmt::format("the kernel {} has no module {}", facts.kernel, name),
+          facts.distribution.family == Family::debian
+              ? fmt::format("`apt install {}`, and boot that kernel: those for clouds lack much",
+                            kernel_package(facts))
+              : "boot a kernel that has it"};
     case ModuleState::unknown:
       return {Status::unknown,
               fmt::format("{} is not loaded, and /lib/modules shows nothing of kernel {}", name,
                           facts.kernel),
-              "after an upgrade of the kernel, reboot"};
+              "after an upgrade of the kernel, reboot; in a container, look on its host"};
   }
   std::unreachable();
 }

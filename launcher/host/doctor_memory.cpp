@@ -19,7 +19,8 @@ std::string describe_pools(const DoctorFacts& facts, std::uint64_t page_kib) {
   std::vector<std::string> nodes;
   for (const auto& node : facts.nodes)
     if (const auto* const pool = find_pool(node, page_kib); pool != nullptr && pool->pages != 0)
-      nodes.push_back(fmt::format("{} of {} free on node {}", pool->free, pool->pages, node.number));
+      nodes.push_back(
+          fmt::format("{} of {} free on node {}", pool->free, pool->pages, node.number));
   return nodes.empty() ? "" : fmt::format("{}: {}", size_text(page_kib), join(nodes, ", "));
 }
 
@@ -47,11 +48,13 @@ Finding huge_pages(const DoctorFacts& facts) {
     return {Status::warn, "this kernel has none", "use a kernel with CONFIG_HUGETLBFS"};
   std::vector<std::string> pools;
   for (const auto page_kib : page_sizes(facts))
-    if (auto text = describe_pools(facts, page_kib); !text.empty()) pools.push_back(std::move(text));
+    if (auto text = describe_pools(facts, page_kib); !text.empty())
+      pools.push_back(std::move(text));
   if (!pools.empty()) return {.found = join(pools, "; ")};
   const auto page_kib = std::max<std::uint64_t>(facts.host.default_huge_page_kib, 1);
   const auto a_gib = std::max<std::uint64_t>(gigantic_kib / page_kib, 1);
-  return {Status::warn, fmt::format("none are reserved; the kernel's are of {}", size_text(page_kib)),
+  return {Status::warn,
+          fmt::format("none are reserved; the kernel's are of {}", size_text(page_kib)),
           fmt::format("for each GiB of a guest {}: {}", a_gib,
                       set_sysctl(facts.distribution, "vm.nr_hugepages", std::to_string(a_gib)))};
 }

@@ -44,10 +44,10 @@ std::string install_qemu(const DoctorFacts& facts, const QemuFact& qemu) {
 Finding qemu(const DoctorFacts& facts) {
   const auto* const native = facts.find_qemu(facts.host.architecture);
   if (native == nullptr)
-    return {Status::fail,
-            fmt::format("hvlaunch has no guests for {}", facts.host.architecture),
+    return {Status::fail, fmt::format("hvlaunch has no guests for {}", facts.host.architecture),
             "run it on another host"};
-  if (!native->problem.empty()) return {Status::fail, native->problem, install_qemu(facts, *native)};
+  if (!native->problem.empty())
+    return {Status::fail, native->problem, install_qemu(facts, *native)};
   return {.found = fmt::format("{} {}", native->path, native->version)};
 }
 
@@ -59,13 +59,13 @@ Finding other_qemus(const DoctorFacts& facts) {
     if (qemu.installed && !qemu.problem.empty())
       return {Status::warn, qemu.problem, install_qemu(facts, qemu)};
     auto& list = qemu.installed ? there : absent;
-    list.push_back(qemu.installed ? fmt::format("{} {}", qemu.architecture,
-                                                split(qemu.version, ' ').front())
-                                  : qemu.architecture);
+    list.push_back(qemu.installed
+                       ? fmt::format("{} {}", qemu.architecture, split(qemu.version, ' ').front())
+                       : qemu.architecture);
   }
   if (there.empty()) return {.found = "none; not installed: " + join(absent, ", ")};
-  return {.found = join(there, ", ") +
-                   (absent.empty() ? "" : "; not installed: " + join(absent, ", "))};
+  return {.found =
+              join(there, ", ") + (absent.empty() ? "" : "; not installed: " + join(absent, ", "))};
 }
 
 Finding firmware(const DoctorFacts& facts) {
@@ -86,23 +86,14 @@ Finding firmware(const DoctorFacts& facts) {
 Finding other_firmware(const DoctorFacts& facts) {
   std::vector<std::string> there;
   std::vector<std::string> absent;
-  std::string cure;
-  for (const auto& qemu : facts.qemus) {
-    if (qemu.architecture == facts.host.architecture || !qemu.problem.empty()) continue;
-    if (!qemu.firmware.empty()) {
-      there.push_back(qemu.architecture);
-      continue;
-    }
-    absent.push_back(qemu.architecture);
-    if (const auto* const known = find_architecture(qemu.architecture); known != nullptr)
-      cure += (cure.empty() ? "" : "; ") + install(facts.distribution, known->firmware);
-  }
+  for (const auto& qemu : facts.qemus)
+    if (qemu.architecture != facts.host.architecture && qemu.problem.empty())
+      (qemu.firmware.empty() ? absent : there).push_back(qemu.architecture);
   if (there.empty() && absent.empty()) return {.found = "no other QEMU needs any"};
-  if (absent.empty()) return {.found = join(there, ", ")};
-  return {Status::ok,
-          fmt::format("{}; none for {}: such guests boot a kernel directly",
-                      there.empty() ? "none" : join(there, ", "), join(absent, ", ")),
-          cure};
+  auto text = there.empty() ? "none" : join(there, ", ");
+  if (!absent.empty())
+    text += fmt::format("; not for {}, whose guests boot a kernel directly", join(absent, ", "));
+  return {.found = std::move(text)};
 }
 
 Finding qemu_img(const DoctorFacts& facts) {

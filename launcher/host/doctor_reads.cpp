@@ -42,11 +42,16 @@ struct Complaint {
 /// What the kernel's own messages hold when virtualization is off or broken:
 /// arch/x86/kvm, drivers/iommu/{intel,amd}.
 constexpr std::array complaints = {
-    Complaint{"kvm", "disabled by"},         Complaint{"kvm", "no hardware support"},
-    Complaint{"x86/cpu", "VMX"},             Complaint{"DMAR", "[Firmware Bug]"},
-    Complaint{"DMAR", "Failed"},             Complaint{"DMAR", "BIOS"},
-    Complaint{"AMD-Vi", "[Firmware Bug]"},   Complaint{"AMD-Vi", "Failed"},
-    Complaint{"AMD-Vi", "Disabling"},        Complaint{"arm-smmu", "failed"},
+    Complaint{"kvm", "disabled by"},
+    Complaint{"kvm", "no hardware support"},
+    Complaint{"x86/cpu", "VMX"},
+    Complaint{"DMAR", "[Firmware Bug]"},
+    Complaint{"DMAR", "Failed"},
+    Complaint{"DMAR", "BIOS"},
+    Complaint{"AMD-Vi", "[Firmware Bug]"},
+    Complaint{"AMD-Vi", "Failed"},
+    Complaint{"AMD-Vi", "Disabling"},
+    Complaint{"arm-smmu", "failed"},
     Complaint{"vfio", "unsafe interrupts"},
 };
 

@@ -10,8 +10,8 @@ namespace {
 
 /// Words of the command line that change what guests can have.
 constexpr std::array<std::string_view, 16> telling = {
-    "intel_iommu=", "amd_iommu=",   "iommu=",    "iommu.",       "intremap=",   "nointremap",
-    "hugepagesz=",  "hugepages=",   "isolcpus=", "nohz_full=",   "kvm_intel.",  "kvm_amd.",
+    "intel_iommu=", "amd_iommu=",    "iommu=",    "iommu.",       "intremap=",  "nointremap",
+    "hugepagesz=",  "hugepages=",    "isolcpus=", "nohz_full=",   "kvm_intel.", "kvm_amd.",
     "kvm.",         "vfio-pci.ids=", "nosmt",     "mem_encrypt=",
 };
 
@@ -61,21 +61,22 @@ Finding groups_of_user(const DoctorFacts& facts) {
       continue;
     }
     if (std::ranges::find(group->members, caller.name) != group->members.end())
-      return {Status::warn, fmt::format("{} is in the group {} from the next login on", caller.name,
-                                        name),
+      return {Status::warn,
+              fmt::format("{} is in the group {} from the next login on", caller.name, name),
               "log in again"};
     return {Status::warn, fmt::format("{} is not in the group {}", caller.name, name),
             join_group(facts.distribution, caller.name, name)};
   }
-  return {.found = in.empty() ? caller.name : fmt::format("{}, in {}", caller.name, join(in, ", "))};
+  return {.found =
+              in.empty() ? caller.name : fmt::format("{}, in {}", caller.name, join(in, ", "))};
 }
 
 Finding directories(const DoctorFacts& facts) {
   std::vector<std::string> paths;
   for (const auto& [purpose, path, there, usable] : facts.directories) {
     if (!usable)
-      return {Status::fail, fmt::format("you cannot {} {} ({})", there ? "write to" : "make", path,
-                                        purpose),
+      return {Status::fail,
+              fmt::format("you cannot {} {} ({})", there ? "write to" : "make", path, purpose),
               there ? fmt::format("mend its owner and mode: `ls -ld {}`", shell_quote(path))
                     : "make it for your user, or set the XDG directory that it is in"};
     paths.push_back(path);
