@@ -34,8 +34,8 @@ inline void write_right_host(const TempTree& tree) {
   tree.write("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "0\n");
   tree.write("/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", "0\n");
   tree.write("/sys/class/net/br0/bridge/bridge_id", "x\n");
-  for (const auto* const node : {"/dev/kvm", "/dev/net/tun", "/dev/vhost-net", "/dev/vfio/vfio",
-                                 "/dev/vfio/14"})
+  for (const auto* const node :
+       {"/dev/kvm", "/dev/net/tun", "/dev/vhost-net", "/dev/vfio/vfio", "/dev/vfio/14"})
     tree.write(node, "", 0666);
   tree.write("/dev/kmsg", "6,339,5140900,-;DMAR: IOMMU enabled\n");
   tree.write("/var/lib/hypervisor/x", "");

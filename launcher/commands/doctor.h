@@ -45,8 +45,10 @@ struct Report {
 [[nodiscard]] std::vector<Remark> remarks_of(const host::DoctorFacts& facts,
                                              const host::Needs& needs);
 
+[[nodiscard]] Remark make_remark(std::string_view id, std::string_view area, std::string_view title,
+                                 host::Finding finding);
 [[nodiscard]] Remark remark_of(const Error& error, host::Status status, std::string_view area,
-                               std::string title);
+                               std::string_view title);
 
 // What a VM takes of the host exactly: doctor_taken.cpp.
 

@@ -32,21 +32,26 @@ class DeviceRemarks {
     const auto put = [&](const Errors& errors, Status status) {
       for (auto error : errors) {
         error.origin.pointer = pointer;
-        remarks_.push_back(
-            remark_of(placed({std::move(error)}, loaded_).front(), status, area, title));
+        auto remark = remark_of(placed({std::move(error)}, loaded_).front(), status, area, title);
+        if (!is_said(remark)) remarks_.push_back(std::move(remark));
       }
     };
-    if (const auto* const function = devices_.find(verdict.address); function != nullptr)
-      remarks_.push_back({.id = "device",
-                          .area = std::string(area),
-                          .title = title,
-                          .finding = {Status::ok, describe(*function)}});
+    if (const auto* const function = devices_.find(verdict.address);
+        function != nullptr && verdict.may_be_passed())
+      remarks_.push_back(make_remark("device", area, title, {Status::ok, describe(*function)}));
     put(verdict.errors, Status::fail);
     put(verdict.warnings, Status::warn);
   }
 
  private:
   static constexpr std::string_view area = "Its devices";
+
+  /// The plan may have refused it for the same reason.
+  bool is_said(const Remark& remark) const {
+    return std::ranges::any_of(remarks_, [&](const Remark& other) {
+      return other.id == remark.id && other.finding.found == remark.finding.found;
+    });
+  }
 
   std::string describe(const vfio::Function& function) const {
     auto text = title_of(names_, function);
@@ -114,7 +119,6 @@ void add_devices(const Context& context, const Loaded& loaded, std::vector<Remar
   for (std::size_t i = 0; i < verdicts.size(); ++i) all.add(verdicts[i], wanted[i].pointer);
 }
 
-/// Huge pages free for it, node by node, against its need.
 void add_huge_pages(const DoctorFacts& facts, const Loaded& loaded, std::vector<Remark>& remarks) {
   const auto& profile = loaded.profile;
   const auto page_kib = facts.host.default_huge_page_kib;
@@ -138,10 +142,7 @@ void add_huge_pages(const DoctorFacts& facts, const Loaded& loaded, std::vector<
     }
   const auto found = fmt::format("it needs {} of {}; free: {}", need, host::size_text(page_kib),
                                  nodes.empty() ? "none" : join(nodes, ", "));
-  Remark remark{.id = "hugepages-need",
-                .area = "Its memory",
-                .title = "huge pages",
-                .finding = {Status::ok, found}};
+  auto remark = make_remark("hugepages-need", "Its memory", "huge pages", {Status::ok, found});
   if (free < need) {
     remark.finding = {
         Status::fail, found,
@@ -155,12 +156,11 @@ void add_pins(const Context& context, const Loaded& loaded, std::vector<Remark>&
   const auto& pins = loaded.profile.cpu_pinning;
   if (pins.empty()) return;
   const auto topology = host::read_topology(context.root);
+  const auto before = remarks.size();
   const auto add = [&](Finding finding, const std::string& pointer) {
-    remarks.push_back({.id = "pins",
-                       .area = "Its CPUs",
-                       .title = "pins",
-                       .finding = std::move(finding),
-                       .origin = pointer.empty() ? Origin{} : place_in(loaded, pointer)});
+    auto remark = make_remark("pins", "Its CPUs", "pins", std::move(finding));
+    if (!pointer.empty()) remark.origin = place_in(loaded, pointer);
+    remarks.push_back(std::move(remark));
   };
   CpuSet wanted;
   for (const auto& pin : pins) {
@@ -182,7 +182,7 @@ void add_pins(const Context& context, const Loaded& loaded, std::vector<Remark>&
       add({Status::warn, fmt::format("'{}' runs on CPUs {} as well", guest, to_string(both)),
            fmt::format("choose from {}", to_string(topology.allowed - cpus))},
           "");
-  if (remarks.empty() || remarks.back().id != "pins")
+  if (remarks.size() == before)
     add({Status::ok, fmt::format("CPUs {} are online, allowed, and no guest is held on them",
                                  to_string(wanted))},
         "");

@@ -49,48 +49,45 @@ host::Needs needs_of(const Profile& profile, const DoctorFacts& facts) {
 void add_plan(const Context& context, const plan::Plan& plan, const Loaded& loaded,
               std::vector<Remark>& remarks) {
   constexpr std::string_view area = "Profile";
-  remarks.push_back(
-      {.id = "plan",
-       .area = std::string(area),
-       .title = "plan",
-       .finding = {Status::ok,
-                   fmt::format("{} guest, {} vCPUs, {} MiB, {} by QEMU {}", plan.architecture,
-                               plan.vcpus, plan.memory_mib, plan.accelerator, plan.qemu_version)}});
+  remarks.push_back(make_remark(
+      "plan", area, "plan",
+      {Status::ok, fmt::format("{} guest, {} {}, {} MiB, {} by QEMU {}", plan.architecture,
+                               plan.vcpus, plan.vcpus == 1 ? "vCPU" : "vCPUs", plan.memory_mib,
+                               plan.accelerator, plan.qemu_version)}));
   for (const auto& [id, message] : plan.warnings)
-    remarks.push_back({.id = id,
-                       .area = std::string(area),
-                       .title = "warning",
-                       .finding = {Status::warn, message, "docs/errors.md explains " + id}});
+    remarks.push_back(
+        make_remark(id, area, "warning", {Status::warn, message, "docs/errors.md explains " + id}));
   const run::Place place{context.root, context.paths, plan.vm};
   const auto errors = placed(run::check_files(place, plan), loaded);
   add_all(remarks, errors, Status::fail, "Files", "file");
   if (errors.empty() && !plan.files.empty())
-    remarks.push_back({.id = "files",
-                       .area = "Files",
-                       .title = "files",
-                       .finding = {Status::ok, fmt::format("all {} that it needs can be read",
-                                                           plan.files.size())}});
+    remarks.push_back(
+        make_remark("files", "Files", "files",
+                    {Status::ok, fmt::format("all {} can be read", plan.files.size())}));
 }
 
 }  // namespace
 
-Remark remark_of(const Error& error, Status status, std::string_view area, std::string title) {
-  auto remedy = error.hint;
-  if (remedy.empty() && status != Status::ok) remedy = "docs/errors.md explains " + error.id;
-  return {.id = error.id,
+Remark make_remark(std::string_view id, std::string_view area, std::string_view title,
+                   host::Finding finding) {
+  return {.id = std::string(id),
           .area = std::string(area),
-          .title = std::move(title),
-          .finding = {status, error.message, std::move(remedy)},
-          .origin = error.origin};
+          .title = std::string(title),
+          .finding = std::move(finding)};
+}
+
+Remark remark_of(const Error& error, Status status, std::string_view area, std::string_view title) {
+  auto remedy = error.hint;
+  if (remedy.empty()) remedy = "docs/errors.md explains " + error.id;
+  auto remark = make_remark(error.id, area, title, {status, error.message, std::move(remedy)});
+  remark.origin = error.origin;
+  return remark;
 }
 
 std::vector<Remark> remarks_of(const DoctorFacts& facts, const host::Needs& needs) {
   std::vector<Remark> remarks;
   for (auto& [check, finding] : examine(facts, needs))
-    remarks.push_back({.id = std::string(check->id),
-                       .area = std::string(check->area),
-                       .title = std::string(check->title),
-                       .finding = finding});
+    remarks.push_back(make_remark(check->id, check->area, check->title, finding));
   return remarks;
 }
 

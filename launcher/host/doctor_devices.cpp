@@ -148,12 +148,16 @@ Finding groups(const DoctorFacts& facts) {
   if (!shows_devices(facts)) return devices_not_shown();
   const auto numbers = group_numbers(*facts.devices);
   if (numbers.empty()) return {Status::unknown, "there are none without an IOMMU"};
+  std::size_t useful = 0;
   std::size_t alone = 0;
-  for (const auto number : numbers)
-    if (passable(*facts.devices, number).size() == 1) ++alone;
-  return {.found = fmt::format("{}, of which {} have one device only; `hvlaunch vfio list` shows "
-                               "them",
-                               numbers.size(), alone)};
+  for (const auto number : numbers) {
+    const auto members = passable(*facts.devices, number).size();
+    if (members != 0) ++useful;
+    if (members == 1) ++alone;
+  }
+  return {.found = fmt::format("{} with devices for guests, {} of them with one alone; "
+                               "`hvlaunch vfio list` shows them",
+                               useful, alone)};
 }
 
 Finding acs(const DoctorFacts& facts) {

@@ -44,7 +44,7 @@ class Host(DoctorCase):
             self.assert_check(checks[node], "ok", "")
 
     def test_is_readable_without_json(self):
-        said = self.hv("doctor").out
+        said = self.host.run(["env", "LC_ALL=C", "hvlaunch", "doctor"], check=True, timeout=90).out
         self.assertIn("\nDevices for guests\n", said)
         self.assertRegex(said, r"\n  ok   IOMMU +VT-d is on")
         self.assertRegex(said, r"\n  warn isolation \(ACS\) +group \d+ has 2 devices")
@@ -113,6 +113,18 @@ class Guest(DoctorCase):
                           "vm.nr_hugepages=128")
         self.host.write("/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages", "128")
         self.assert_check(self.doctor("web")["hugepages-need"], "ok", "0 on node 0, 128 on node 1")
+
+    def test_compares_pins_with_cpus_and_with_other_guests(self):
+        self.profile("first")
+        self.hv("start", "first")
+        [vcpu] = json.loads(self.hv("status", "first", "--json").out)["vcpus"]
+        self.host.run(["taskset", "-p", "-c", "2", str(vcpu["thread"])], check=True)
+        self.profile("second", cpus=2, cpu_pinning=[2, 99])
+        self.doctor("second", exit=6)
+        [absent] = self.checks_of("fail", "Its CPUs")
+        self.assertEqual((absent["found"], absent["remedy"]), ("CPU 99 is not online", "choose from 0-3"))
+        [shared] = self.checks_of("warn", "Its CPUs")
+        self.assertEqual((shared["found"], shared["remedy"]), ("'first' runs on CPUs 2 as well", "choose from 0-1,3"))
 
     def test_refuses_a_guest_that_is_not_there(self):
         self.assertIn("no-such-vm", self.hv("doctor", "absent", exit=4).err)
