@@ -160,7 +160,7 @@ int run(const std::vector<std::string>& words) {
                   .program = own_path()};
   add_home(context.environment);
   const auto outcome = dispatch(context, words);
-  const int status = outcome ? 0 : report(context, outcome.error());
+  const int status = outcome ? context.status : report(context, outcome.error());
   if (std::fflush(stdout) == 0) return status;
   return status != 0 ? status : static_cast<int>(Fault::failed);  // A full disk, a closed pipe.
 }

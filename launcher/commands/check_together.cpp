@@ -31,9 +31,8 @@ std::vector<Candidate> candidates(const Context& context, Errors& errors) {
     const auto& autostart = loaded->profile.autostart;
     all.push_back({path, name, autostart.enable.value, autostart.priority.value});
   }
-  std::ranges::stable_sort(all, {}, [](const Candidate& one) {
-    return std::pair(!one.autostart, one.priority);
-  });
+  std::ranges::stable_sort(
+      all, {}, [](const Candidate& one) { return std::pair(!one.autostart, one.priority); });
   return all;
 }
 
@@ -66,9 +65,9 @@ Outcome check_together(const Context& context) {
   std::vector<plan::Claims> at_boot;
   const auto all = candidates(context, errors);
   for (const auto& candidate : all) {
-    auto planned = load_plan(
-        context, candidate.path,
-        {.claimed = candidate.autostart ? at_boot : std::vector<plan::Claims>()});
+    auto planned =
+        load_plan(context, candidate.path,
+                  {.claimed = candidate.autostart ? at_boot : std::vector<plan::Claims>()});
     if (!planned) {
       std::ranges::move(planned.error(), std::back_inserter(errors));
       continue;
@@ -85,7 +84,8 @@ Outcome check_together(const Context& context) {
                                    {"errors", boost::json::array()},
                                    {"notes", boost::json::value_from(notes)}});
   else
-    print(fmt::format("{} profile{} can be started here\n", all.size(), all.size() == 1 ? "" : "s"));
+    print(
+        fmt::format("{} profile{} can be started here\n", all.size(), all.size() == 1 ? "" : "s"));
   return {};
 }
 

@@ -52,6 +52,7 @@ struct Context {
   std::map<std::string, std::string, std::less<>> environment{};
   std::string directory{};  ///< The current one; empty: it was deleted.
   std::string program{};    ///< Path of this very program.
+  int status = 0;           ///< Exit status of a command that did its work: 6 of `doctor`'s "no".
 
   [[nodiscard]] std::string variable(std::string_view name) const;
 };

@@ -33,6 +33,7 @@ Outcome delete_command(Context& context, const Arguments& arguments);
 
 Outcome caps_command(Context& context, const Arguments& arguments);
 Outcome recover_command(Context& context, const Arguments& arguments);
+Outcome doctor_command(Context& context, const Arguments& arguments);
 Outcome topology_command(Context& context, const Arguments& arguments);
 Outcome vfio_list_command(Context& context, const Arguments& arguments);
 Outcome vfio_plan_command(Context& context, const Arguments& arguments);

@@ -69,6 +69,10 @@ constexpr std::array draw = {
 constexpr std::array topology_examples = {
     Example{"hvlaunch topology", "in the terminal"},
     Example{"hvlaunch topology --svg host.svg", "for a report"}};
+constexpr std::array doctor_examples = {
+    Example{"hvlaunch doctor", "this host"},
+    Example{"hvlaunch doctor web && hvlaunch start web", "what one guest needs of it"},
+    Example{"sudo hvlaunch doctor", "with the kernel's log, for root's guests"}};
 constexpr std::array caps_examples = {
     Example{"hvlaunch caps aarch64", "of qemu-system-aarch64"},
     Example{"hvlaunch caps /opt/qemu/bin/qemu-system-x86_64", "of one binary"}};
@@ -263,6 +267,17 @@ constexpr Command commands[] = {
      "Runs by itself at the next start of a VM, and when one is looked at.",
      {},
      recover_command},
+    {"doctor",
+     Group::host,
+     "say what is wrong with this host, or with what a VM needs of it, and the cure",
+     Operands::vms,
+     "[<vm>]…",
+     {},
+     "Looks at KVM, IOMMU, memory, network, programs, firmware and your permissions, and changes\n"
+     "nothing. For a VM: all that its profile needs on this host now. The exit status is 6 if\n"
+     "something fails; warnings are about what only some guests need.",
+     doctor_examples,
+     doctor_command},
     {"topology", Group::host, "draw the host's CPUs, caches, memory nodes and who runs where",
      Operands::none, "", draw, "", topology_examples, topology_command},
     {"vfio list", Group::host, "show the PCI devices, and which of them a guest can get",

@@ -6,11 +6,10 @@
 #include "launcher/base/text.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/output.h"
+#include "launcher/commands/terminal.h"
 #include "launcher/host/topology_picture.h"
 
 #include <boost/json.hpp>
-
-#include <algorithm>
 
 namespace hv::commands {
 namespace {
@@ -68,19 +67,6 @@ json::value as_json(const host::Picture& picture) {
                       {"nodes", std::move(nodes)},
                       {"devices", std::move(devices)},
                       {"vcpus", std::move(vcpus)}};
-}
-
-/// As setlocale(3) reads them: the first that is set decides.
-host::Charset charset_of(const Context& context) {
-  for (const auto* const name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    auto locale = context.variable(name);
-    if (locale.empty()) continue;
-    std::ranges::transform(locale, locale.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
-    return locale.contains("utf-8") || locale.contains("utf8") ? host::Charset::utf8
-                                                               : host::Charset::ascii;
-  }
-  return host::Charset::ascii;
 }
 
 Result<> write_svg(const Context& context, const std::string& file, const std::string& svg) {

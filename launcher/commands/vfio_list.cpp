@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/commands/commands.h"
 #include "launcher/commands/output.h"
+#include "launcher/commands/terminal.h"
 #include "launcher/commands/vfio.h"
 #include "vfio/scan.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -16,14 +15,6 @@ namespace {
 
 using vfio::Devices;
 using vfio::Function;
-
-/// Of the terminal, if standard output is one that can show a sentence.
-std::size_t line_width() {
-  winsize size{};
-  constexpr std::size_t least = 60;
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= least) return size.ws_col;
-  return 80;
-}
 
 Result<std::vector<std::uint64_t>> groups_of(const Arguments& arguments) {
   std::vector<std::uint64_t> groups;
