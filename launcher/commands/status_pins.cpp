@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "launcher/commands/status_pins.h"
 #include "launcher/commands/load.h"
 #include "launcher/commands/output.h"
-#include "launcher/commands/status_pins.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/monitor.h"
 #include "launcher/run/pins.h"
@@ -40,8 +40,8 @@ Outcome show_pins(const Context& context, const run::Place& place) {
                                   {"intended", to_string(thread.intended)},
                                   {"actual", to_string(thread.actual)},
                                   {"drifted", thread.drifted()}});
-    print_json(json::object{
-        {"name", place.vm}, {"threads", std::move(list)}, {"drifted", drifted}});
+    print_json(
+        json::object{{"name", place.vm}, {"threads", std::move(list)}, {"drifted", drifted}});
     return {};
   }
   if (threads.empty()) {

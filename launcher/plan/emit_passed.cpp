@@ -14,9 +14,9 @@ void emit_passed(const Machine& machine, CommandLine& line) {
               .why = "the kernel's newer way to give devices away; this host and QEMU have it"});
   std::string port;
   for (const auto& function : machine.passed) {
-    const bool first = &function == &machine.passed.front() || (&function)[-1].port != function.port;
-    if (first)
-      port = add_root_port(slot::passed + function.port / 8, function.port % 8, line);
+    const bool first =
+        &function == &machine.passed.front() || (&function)[-1].port != function.port;
+    if (first) port = add_root_port(slot::passed + function.port / 8, function.port % 8, line);
     json::object device = {{"driver", "vfio-pci"},
                            {"host", to_string(function.address)},
                            {"id", fmt::format("hostdev{}.{}", function.port, function.function)},
@@ -25,7 +25,9 @@ void emit_passed(const Machine& machine, CommandLine& line) {
     if (function.multifunction && function.function == 0) device["multifunction"] = true;
     if (machine.iommufd) device["iommufd"] = "iommufd";
     if (!function.rom.empty()) device["romfile"] = function.rom;
-    if (function.primary_gpu) device["x-vga"] = true;
+    // Elsewhere there is no VGA memory to route: firmware takes the first screen it finds.
+    if (function.primary_gpu && machine.profile.arch.value == profiles::Arch::x86_64)
+      device["x-vga"] = true;
     line.add("-device", device, function.cause);
   }
 }

@@ -75,11 +75,11 @@ Result<> take_claims(const Place& place, const plan::Claims& claims) {
   const auto turn = TRY(take_turn(place), "claiming devices and CPUs");
   for (const auto& other : claims_of_others(place))
     if (const auto what = in_common(claims, other); !what.empty())
-      return std::unexpected(with_hint(
-          {.fault = Fault::state,
-           .id = "claimed",
-           .message = fmt::format("the running guest '{}' has {}", other.guest, what)},
-          fmt::format("stop it first: `hvlaunch stop {}`", other.guest)));
+      return std::unexpected(
+          with_hint({.fault = Fault::state,
+                     .id = "claimed",
+                     .message = fmt::format("the running guest '{}' has {}", other.guest, what)},
+                    fmt::format("stop it first: `hvlaunch stop {}`", other.guest)));
   return place.root.replace(place.file("claims"), text);
 }
 
