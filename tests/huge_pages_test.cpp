@@ -16,7 +16,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-hv::Result<> no_undo(const hv::Root&, const Undo&) { return {}; }
+hv::Result<> no_undo(const hv::Root&, const Undo&) {
+  return {};
+}
 
 std::string pool_directory(std::uint32_t node, std::uint64_t page_kib) {
   return fmt::format("/sys/devices/system/node/node{}/hugepages/hugepages-{}kB/", node, page_kib);
@@ -184,9 +186,9 @@ TEST_CASE("whoever locks the pools sets those of a start that died back") {
     const auto lock = lock_pools(place);
     REQUIRE(lock.has_value());
     CHECK_EQ(pages_on(tree, 0), "80");
-    CHECK_EQ(tree.read("/run/dead/journal"),
-             "boot\t\nset-pool\t80\t" + file + "\nremove-file\t/disk\ndone\tset-pool\t80\t" + file +
-                 "\n");
+    CHECK_EQ(tree.read("/run/dead/journal"), "boot\t\nset-pool\t80\t" + file +
+                                                 "\nremove-file\t/disk\ndone\tset-pool\t80\t" +
+                                                 file + "\n");
     CHECK_EQ(tree.read("/run/damaged/journal"), "set-pool\n");
     CHECK_EQ(tree.read("/run/other/journal"), "boot\t\nremove-file\t/other\n");
     CHECK(is_locked(root, "/run/.hugepages.lock"));
