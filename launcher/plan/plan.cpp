@@ -105,6 +105,8 @@ std::vector<NeededFile> files_of(const Machine& machine) {
     need(machine.flash->value.code, machine.flash->cause);
     need(machine.flash->value.vars_template, machine.flash->cause);
   }
+  for (const auto& function : machine.passed)
+    need(function.rom, {.pointer = function.cause.pointer, .why = "the device's option ROM"});
   const auto& [seed_iso, user_data, meta_data, network_config] = profile.cloud_init;
   if (machine.user_data.empty())
     need(machine.seed, {.pointer = seed_iso.pointer, .why = "the seed"});

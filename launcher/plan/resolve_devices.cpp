@@ -63,7 +63,7 @@ void add(Machine& machine, const Entry& entry) {
         {.address = function->address,
          .driver = device.driver.value,
          .former_driver = function->driver,
-         .rom = named ? device.rom.value : "",
+         .rom = named ? below(machine.paths.state, device.rom.value) : "",
          .primary_gpu = named && device.primary_gpu.value,
          .port = card,
          .function = entry.functions.size() == 1 ? 0U : function->address.function,
