@@ -171,7 +171,10 @@ void check_host_devices(const Profile& profile, Reading& reading) {
     const bool is_told = device.address.given() || device.id.given() ||
                          !device.class_code.value.empty() || !device.slot.value.empty() ||
                          !device.serial.value.empty() || !device.path.value.empty();
-    if (!is_told)
+    const bool is_wrong = std::ranges::any_of(reading.problems, [&](const Error& problem) {
+      return problem.origin.pointer.starts_with(device.pointer + "/");
+    });
+    if (!is_told && !is_wrong)
       conflict(reading, {device.pointer}, "nothing says which device is meant",
                "give its 'address', or another of 'id', 'class', 'slot', 'serial', 'path'");
     // Several virtual functions or slices of one device are several devices.

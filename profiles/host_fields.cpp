@@ -43,9 +43,9 @@ std::vector<Sourced<VcpuPins>> read_vcpu_pins(Fields& fields) {
       {.text = "Cores by intent. `one-l3`: that share a last-level cache. `one-node`: of one NUMA "
                "node. `p-cores`, `e-cores`: of that kind. `spread`: evenly over all caches",
        .example = "\"one-l3\""});
-  const auto near = fields["near"].text(
-      {.form = pci_address_form},
-      {.text = "Cores of the NUMA node of this device", .example = "\"0000:65:00.0\""});
+  const auto near =
+      optional_of(fields["near"], vfio::parse_pci_address, pci_address_form,
+                  {.text = "Cores of the NUMA node of this device", .example = "\"0000:65:00.0\""});
   PinList list{.cpus = fields["vcpus"].list(
                    [](const Item& item) {
                      return item.parsed(parse_cpu_set, number_set_form,
@@ -63,7 +63,7 @@ std::vector<Sourced<VcpuPins>> read_vcpu_pins(Fields& fields) {
     ways.push_back({std::move(list), std::move(pointer)});
   }
   if (!pool_pointer.empty()) ways.push_back({PinPool{std::move(pool)}, std::move(pool_pointer)});
-  if (near.given()) ways.push_back({NearDevice{near.value}, near.pointer});
+  if (near.given()) ways.push_back({NearDevice{to_string(*near.value)}, near.pointer});
   if (place.given()) ways.push_back({place.value, place.pointer});
   return ways;
 }

@@ -2,10 +2,10 @@
 //
 // Where a guest's threads shall run, as the profile says it:
 //
-//     "pinning": {"vcpus": "one-l3", "emulator": "0-1"}
+//     "pinning": {"place": "one-l3", "emulator": "0-1"}
 //     "pinning": {"vcpus": ["4", "20", "5", "21"], "exclusive": true}
-//     "pinning": {"vcpus": {"near": "0000:65:00.0"}, "smt": "avoid"}
-//     "pinning": {"vcpus": "8-15"}
+//     "pinning": {"near": "0000:65:00.0", "smt": "avoid"}
+//     "pinning": {"cpus": "8-15"}
 #pragma once
 
 #include "launcher/base/cpu_set.h"

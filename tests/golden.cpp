@@ -36,22 +36,66 @@ std::string word(const json::object& settings, std::string_view key, std::string
                                                 : std::move(otherwise);
 }
 
+bool flag(const json::object& settings, std::string_view key, bool otherwise) {
+  const auto* const value = settings.if_contains(key);
+  return value == nullptr ? otherwise : value->as_bool();
+}
+
+/// The tree of a host's PCI devices: some hundred files, made once.
+const TempTree& pci_tree_of(const std::string& host) {
+  static std::map<std::string, TempTree> all;
+  const auto known = all.find(host);
+  if (known != all.end()) return known->second;
+  const auto& tree = all[host];
+  make_pci_host(tree, host);
+  return tree;
+}
+
+hv::CpuSet cpus_in(const json::object& settings, std::string_view key) {
+  return hv::parse_cpu_set(word(settings, key, "")).value_or(hv::CpuSet());
+}
+
+/// CPUs, nodes and huge pages as cpus.txt describes them, but for what the case says.
+void describe_cpus(hv::host::HostFacts& facts, const std::string& hardware,
+                   const json::object& settings) {
+  facts.topology = host_topology(hardware);
+  auto& topology = facts.topology;
+  const auto offline = cpus_in(settings, "offline");
+  topology.online = topology.online - offline;
+  topology.allowed = topology.allowed - offline;
+  std::erase_if(topology.cores,
+                [&](const hv::host::Core& core) { return (core.cpus - offline).empty(); });
+  if (const auto allowed = cpus_in(settings, "allowed"); !allowed.empty())
+    topology.allowed = allowed;
+  facts.nodes = topology.nodes;
+  facts.numa_nodes.clear();
+  for (const auto& node : facts.nodes) facts.numa_nodes.push_back(node.number);
+}
+
+void describe_devices(hv::host::HostFacts& facts, const hv::host::Needs& needs,
+                      const std::string& hardware, const json::object& settings) {
+  facts.devices = hv::vfio::read_devices(pci_tree_of(hardware).root(), needs.devices).value();
+  facts.devices.iommufd = flag(settings, "iommufd", false);
+  facts.devices.interrupt_remapping = flag(settings, "remapping", true);
+  if (flag(settings, "iommu", true)) return;
+  facts.devices.iommu = false;
+  for (auto& function : facts.devices.functions) function.iommu_group.reset();
+}
+
 /// The architecture is the recorded one, and a file stands for a KVM that
 /// works: neither may depend on the machine that runs the tests.
 hv::host::HostFacts facts_of(const hv::Root& root, const std::string& host,
-                             const hv::host::Needs& needs) {
-  const bool described = !slurp(TESTS_DIR "/hosts/" + host + "/cpus.txt").empty();
+                             const hv::host::Needs& needs, const json::object& settings) {
+  const auto hardware = word(settings, "hardware", host);
+  const auto is_described = [&](const char* file) {
+    return !slurp(TESTS_DIR "/hosts/" + hardware + "/" + file).empty();
+  };
+  const bool described = is_described("cpus.txt");
   auto facts = hv::host::read_facts(
       root, {.nodes = needs.nodes && !described, .topology = needs.topology && !described});
-  if (needs.nodes && described) {
-    facts.topology = host_topology(host);
-    facts.nodes = facts.topology.nodes;
-  }
-  if (!needs.devices.empty() && !slurp(TESTS_DIR "/hosts/" + host + "/pci.txt").empty()) {
-    const TempTree tree;
-    make_pci_host(tree, host);
-    facts.devices = hv::vfio::read_devices(tree.root(), needs.devices).value();
-  }
+  if (needs.nodes && described) describe_cpus(facts, hardware, settings);
+  if (!needs.devices.empty() && is_described("pci.txt"))
+    describe_devices(facts, needs, hardware, settings);
   facts.architecture = root.read("/architecture").value();
   if (root.exists("/dev/kvm")) facts.kvm = {.usable = true};
   return facts;
@@ -80,6 +124,14 @@ hv::Root host_tree(const std::string& name) {
 hv::qemu::FirmwareSet firmware_of(const hv::Root& root) {
   return hv::qemu::read_firmware(
       root, hv::qemu::firmware_directories("/usr/bin/qemu-system-x86_64", "", ""));
+}
+
+/// "dmz": "br-dmz", or "dmz": {"bridge": "br-dmz", "allow_hostdev": true}.
+hv::plan::Config::Zone zone_of(const json::key_value_pair& zone) {
+  const auto* const members = zone.value().if_object();
+  return {.name = std::string(zone.key()),
+          .bridge = members != nullptr ? word(*members, "bridge", "") : text_of(zone.value()),
+          .allow_hostdev = members != nullptr && flag(*members, "allow_hostdev", false)};
 }
 
 /// A keyval or QemuOpts string: commas part it, two are one of the value.
@@ -139,17 +191,15 @@ GoldenCase golden_case(const std::string& name) {
   const auto arch = profile ? to_string(profile->arch.value) : "x86_64";
   golden.qemu_name = word(settings, "qemu", fmt::format("7.2-{}", arch));
   golden.qemu = recorded(golden.qemu_name);
-  const auto* const kvm = settings.if_contains("kvm");
-  golden.qemu.kvm = kvm == nullptr || kvm->as_bool();  // Recorded without /dev/kvm.
+  golden.qemu.kvm = flag(settings, "kvm", true);  // Recorded without /dev/kvm.
 
   const auto host = word(settings, "host", "desktop");
   const auto root = host_tree(host);
-  golden.host = facts_of(root, host, profile ? hv::plan::needs_of(*profile) : hv::host::Needs());
+  golden.host =
+      facts_of(root, host, profile ? hv::plan::needs_of(*profile) : hv::host::Needs(), settings);
   golden.firmware = firmware_of(root);
   if (const auto* const zones = settings.if_contains("zones"))
-    for (const auto& zone : zones->as_object())
-      golden.config.zones.push_back(
-          {.name = std::string(zone.key()), .bridge = text_of(zone.value())});
+    for (const auto& zone : zones->as_object()) golden.config.zones.push_back(zone_of(zone));
   return golden;
 }
 

@@ -7,10 +7,16 @@
 //     case.json      what differs from the defaults (all optional):
 //                      qemu         of tests/capabilities; "7.2-" and the profile's arch
 //                      host         a tree of tests/hosts; "desktop"
+//                      hardware     another tree, for cpus.txt and pci.txt; the host's
+//                      offline      CPUs that are switched off
+//                      allowed      CPUs that the cpuset leaves; all
+//                      iommu        false: the host has none
+//                      remapping    false: its IOMMU remaps no interrupts
+//                      iommufd      true: the kernel has /dev/iommu
 //                      kvm          false: this QEMU was built without KVM
 //                      record       the machine type of the guest's first start
 //                      base_format  of the disk's base image; "qcow2"
-//                      zones        name -> bridge
+//                      zones        name -> bridge, or {"bridge", "allow_hostdev"}
 //     expected       as `plan` prints it
 #pragma once
 

@@ -204,3 +204,65 @@ TEST_CASE("a path with a line end cannot forge an entry, nor a symlink be the jo
   fs::create_symlink("/victim", tree.path("/planted"));
   CHECK_FALSE(Journal::open(root, "/planted", note).has_value());
 }
+
+TEST_CASE("what is settled is not undone, the rest is") {
+  const TempTree tree;
+  const auto root = tree.root();
+  {
+    auto journal = Journal::open(root, "/journal", note).value();
+    const Undo pool{.kind = Undo::Kind::set_pool, .path = "/pool", .value = "80"};
+    REQUIRE(journal.record(removal("/one")).has_value());
+    REQUIRE(journal.record(pool).has_value());
+    REQUIRE(journal.record(removal("/two")).has_value());
+    REQUIRE(journal.settle(pool).has_value());
+    CHECK_EQ(tree.read("/journal"),
+             "boot\t\nremove-file\t/one\nset-pool\t80\t/pool\nremove-file\t/two\n"
+             "done\tset-pool\t80\t/pool\n");
+    CHECK_EQ(journal.text().value().entries, std::vector{removal("/one"), removal("/two")});
+  }
+  CHECK_EQ(tree.read("/undone"), "/two\n/one\n");
+}
+
+TEST_CASE("settling takes out all equal entries before it, and none after it") {
+  const TempTree tree;
+  const auto root = tree.root();
+  auto journal = Journal::open(root, "/journal", note).value();
+  const auto set = [](const char* value) {
+    return Undo{.kind = Undo::Kind::set_pool, .path = "/pool", .value = value};
+  };
+  REQUIRE(journal.record(set("80")).has_value());
+  REQUIRE(journal.record(set("80")).has_value());
+  REQUIRE(journal.record(set("96")).has_value());
+  REQUIRE(journal.settle(set("80")).has_value());
+  CHECK_EQ(journal.text().value().entries, std::vector{set("96")});
+  REQUIRE(journal.record(set("80")).has_value());
+  CHECK_EQ(journal.text().value().entries, std::vector{set("96"), set("80")});
+  REQUIRE(journal.settle(removal("/never-recorded")).has_value());
+  CHECK_EQ(journal.text().value().entries, std::vector{set("96"), set("80")});
+  CHECK(journal.rollback().empty());
+  CHECK_EQ(tree.read("/undone"), "/pool\n/pool\n");
+}
+
+TEST_CASE("a settling that was cut short is as if it were not there") {
+  const std::string before = "boot\t\nremove-file\t/one\n";
+  const std::string settled = "done\tremove-file\t/one\n";
+  for (std::size_t length = 0; length <= settled.size(); ++length) {
+    CAPTURE(length);
+    const TempTree tree;
+    tree.write("/journal", before + settled.substr(0, length));
+    const auto root = tree.root();
+    auto journal = Journal::open(root, "/journal", note).value();
+    CHECK(journal.rollback().empty());
+    CHECK_EQ(tree.read("/undone"), length == settled.size() ? "" : "/one\n");
+  }
+}
+
+TEST_CASE("a damaged settling is an error") {
+  for (const auto* const line : {"done\n", "done\t\n", "done\trm\t/one\n", "done\tset-pool\t/x\n",
+                                 "done\tdone\tremove-file\t/one\n"}) {
+    CAPTURE(line);
+    const auto parsed = hv::parse_journal(std::string("remove-file\t/one\n") + line);
+    REQUIRE_FALSE(parsed.has_value());
+    CHECK_EQ(parsed.error().id, "damaged-journal");
+  }
+}

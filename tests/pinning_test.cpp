@@ -263,8 +263,8 @@ TEST_CASE("what others have is named when there is no room") {
   const auto pins =
       pinned({"desktop", "one-l3", 8}, {.claims = {{"web", set_of("1-5,9-13")}, {"db", {6}}}});
   CHECK_EQ(text_of(pins),
-           "'8' vCPUs do not fit in one L3: there is room for 4 at most, and for 16 were all of "
-           "0-15 free [no-room-for-vcpus]");
+           "'8' vCPUs do not fit in one L3: there is room for 4 at most, and for 16 if all of "
+           "0-15 were free [no-room-for-vcpus]");
   REQUIRE_FALSE(pins.has_value());
   CHECK_EQ(pins.error()[0].hint, "stop a guest that has the others (web, db)");
 }
@@ -346,7 +346,9 @@ TEST_CASE("of several nodes, one with the memory is taken") {
   CHECK_EQ(node(0, 0), Nodes{0});  // The cache beside CPU 0's: the first of the smallest.
   CHECK_EQ(node(32768, 0), Nodes{1});
   CHECK_EQ(node(8192, 1048576), Nodes{0});
-  CHECK_EQ(node(16385, 1048576), Nodes{0});  // None has it: as if it were no question.
+  CHECK_EQ(node(16385, 1048576), Nodes{0});  // It can make one more.
+  CHECK_EQ(node(50000, 1048576), Nodes{1});  // Pages can be made there, and not on node 0.
+  CHECK_EQ(node(99999, 1048576), Nodes{0});  // None has it: as if it were no question.
 }
 
 TEST_CASE("a device without a node is said so, where there are several") {

@@ -300,7 +300,7 @@ TEST_CASE("each field, right and wrong") {
        "p:2:30: error: /hostdevs/1: '0000:01:00.0' is in the list already [conflict]\n"
        "p:2:41: error: /hostdevs/2: '1:00.0' is not a PCI address like 0000:65:00.0 "
        "[bad-pci-address]\n"
-       "p:2:51: error: /hostdevs/3: expected a string, found 5 [wrong-type]\n"
+       "p:2:51: error: /hostdevs/3: expected a string or an object, found 5 [wrong-type]\n"
        "p:2:54: error: /hostdevs/4: '1:00.0' is not a PCI address like 0000:65:00.0 "
        "[bad-pci-address]"},
       {R"x("limits": {"cpu_quota_percent": 1000, "memory_max_mb": "1G"})x", "ok"},

@@ -91,8 +91,7 @@ TEST_CASE("a selector names one function of a server, or the error says what is 
            "`hvlaunch vfio list` shows what there is"},
           // Another device has come to this address.
           {{.address = pci("18:00.0"), .id = optane, .slot = "22"},
-           "no-device-here: 0000:18:00.0 is 1000:0016 here, not 8086:0b60 in slot 22 at "
-           "0000:18:00.0",
+           "no-device-here: 0000:18:00.0 is 1000:0016 here, not 8086:0b60 in slot 22",
            "8086:0b60 is there: 0000:19:00.0 (8086:0b60, slot 21), 0000:67:00.0 (8086:0b60, slot "
            "22)"},
           {{.id = PciId{0x1000, 0x0001}},

@@ -96,9 +96,11 @@ Error no_device(const Selector& selector, const Devices& devices) {
               .id = "no-device-here",
               .message = fmt::format("this host has no PCI device {}", describe(selector))};
   const auto* const there = selector.address ? devices.find(*selector.address) : nullptr;
+  auto wanted = selector;
+  wanted.address.reset();  // It is named already.
   if (there != nullptr)
     error.message = fmt::format("{} is {} here, not {}", to_string(there->address),
-                                to_string(id_of(*there)), describe(selector));
+                                to_string(id_of(*there)), describe(wanted));
   const auto near = proposals(selector, devices);
   const bool moved = selector.id && std::ranges::any_of(near, [&](const Function* each) {
                        return id_of(*each) == *selector.id;

@@ -135,4 +135,9 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
   return fmt::format("{}", fmt::join(parts, separator));
 }
 
+std::string size_word(std::uint64_t kib) {
+  if (kib % (1U << 20U) == 0) return fmt::format("{} GiB", kib >> 20U);
+  return kib % 1024 == 0 ? fmt::format("{} MiB", kib >> 10U) : fmt::format("{} KiB", kib);
+}
+
 }  // namespace hv

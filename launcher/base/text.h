@@ -31,4 +31,7 @@ enum class Lines : std::uint8_t { escape, keep };
 
 [[nodiscard]] std::string join(std::span<const std::string> parts, std::string_view separator);
 
+/// "2 MiB": in the largest unit that leaves no rest.
+[[nodiscard]] std::string size_word(std::uint64_t kib);
+
 }  // namespace hv

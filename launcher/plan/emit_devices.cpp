@@ -151,7 +151,9 @@ void emit_display(const Machine& machine, const DeviceChoice& choice, CommandLin
   if (!has_screen(machine)) return;
   const auto& profile = machine.profile;
   const auto heads = std::max(profile.video_heads.value, profile.display.heads.value);
-  auto device = on_root_bus(choice.display, "screen", slot::display);
+  // The host's device has the addresses of VGA then, and there is one of them only.
+  const bool other = std::ranges::any_of(machine.passed, &PassedFunction::primary_gpu);
+  auto device = on_root_bus(other ? "virtio-gpu-pci" : choice.display, "screen", slot::display);
   if (heads > 1) device["max_outputs"] = heads;
   const auto& asked = profile.video_heads.given() ? profile.video_heads : profile.display.heads;
   line.add("-device", device, cause_of(asked, "screen", "the guest's screen"));

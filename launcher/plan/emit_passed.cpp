@@ -25,7 +25,9 @@ void emit_passed(const Machine& machine, CommandLine& line) {
     if (function.multifunction && function.function == 0) device["multifunction"] = true;
     if (machine.iommufd) device["iommufd"] = "iommufd";
     if (!function.rom.empty()) device["romfile"] = function.rom;
-    if (function.primary_gpu) device["x-vga"] = true;
+    // Elsewhere there is no VGA memory to route: firmware takes the first screen it finds.
+    if (function.primary_gpu && machine.profile.arch.value == profiles::Arch::x86_64)
+      device["x-vga"] = true;
     line.add("-device", device, function.cause);
   }
 }

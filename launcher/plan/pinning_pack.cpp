@@ -17,12 +17,17 @@ bool is(const PinningInputs& in, Placement placement) {
   return wish != nullptr && *wish == placement;
 }
 
-bool has_memory(const PinningInputs& in, const Core& core) {
+/// How well a core's node can give the guest its memory; the less the better:
+/// 0 of what is free, 1 by making more huge pages first, 2 not at all.
+int want_of_memory(const PinningInputs& in, const Core& core) {
   const auto* const node = in.host.find_node(core.node);
-  if (node == nullptr || in.huge_page_kib == 0)
-    return node == nullptr || node->free_mib >= in.memory_mib;
+  if (node == nullptr) return 0;
+  if (in.huge_page_kib == 0) return node->free_mib >= in.memory_mib ? 0 : 2;
   const auto pool = std::ranges::find(node->pools, in.huge_page_kib, &host::NodePool::page_kib);
-  return pool != node->pools.end() && pool->free * pool->page_kib / 1024 >= in.memory_mib;
+  if (pool == node->pools.end()) return 2;
+  const auto free_mib = pool->free * pool->page_kib / 1024;
+  if (free_mib >= in.memory_mib) return 0;
+  return free_mib + node->free_mib >= in.memory_mib ? 1 : 2;
 }
 
 /// One core of each cache in turn, until none is left.
@@ -110,7 +115,7 @@ std::size_t room(const Cores& cores, Smt smt) {
 /// fullest, so that large ones stay whole for others.
 std::optional<Cores> best_cores(const PinningInputs& in, const Cores& cores, Try with) {
   const Cores* found = nullptr;
-  std::tuple<bool, bool, std::size_t> least;
+  std::tuple<int, bool, std::size_t> least;
   const auto candidates = domains(in, cores, with.scope);
   const auto* const first = in.host.core_of(0);
   for (const auto& domain : candidates) {
@@ -121,7 +126,7 @@ std::optional<Cores> best_cores(const PinningInputs& in, const Cores& cores, Try
         first != nullptr && (with.scope == Scope::cache  ? core.cache == first->cache
                              : with.scope == Scope::node ? core.node == first->node
                                                          : true);
-    const std::tuple rank{!has_memory(in, core), beside_first, space};
+    const std::tuple rank{want_of_memory(in, core), beside_first, space};
     if (found != nullptr && rank >= least) continue;
     found = &domain;
     least = rank;

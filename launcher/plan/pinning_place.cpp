@@ -182,9 +182,9 @@ std::string Placer::advice(bool others_have_it) const {
   if (ways().back() == Smt::avoid)
     wider = R"(, or "smt": "pair")";
   else if (is(Placement::one_l3))
-    wider = R"(, or "vcpus": "one-node")";
+    wider = R"(, or "place": "one-node")";
   else if (is(Placement::one_node))
-    wider = R"(, or "vcpus": "spread" with "smt": "pair")";
+    wider = R"(, or "place": "spread" with "smt": "pair")";
   return fmt::format("set fewer vCPUs{}", wider);
 }
 
@@ -204,9 +204,9 @@ Error Placer::no_room() const {
   const auto most = room(roomiest(eligible()), smt);
   CpuSet cpus;
   for (const auto* const core : largest) cpus |= core->cpus;
-  const auto which = whole > most
-                         ? fmt::format(", and for {} were all of {} free", whole, to_string(cpus))
-                         : fmt::format(" (CPUs {})", to_string(cpus));
+  const auto which =
+      whole > most ? fmt::format(", and for {} if all of {} were free", whole, to_string(cpus))
+                   : fmt::format(" (CPUs {})", to_string(cpus));
   return {.fault = Fault::missing,
           .id = "no-room-for-vcpus",
           .message = fmt::format("'{}' vCPUs do not fit {}: there is room for {} at most{}",

@@ -2,6 +2,7 @@
 #include "launcher/plan/plan.h"
 
 #include "launcher/base/overloaded.h"
+#include "launcher/base/text.h"
 #include "launcher/plan/emit.h"
 #include "launcher/plan/resolver.h"
 
@@ -104,6 +105,8 @@ std::vector<NeededFile> files_of(const Machine& machine) {
     need(machine.flash->value.code, machine.flash->cause);
     need(machine.flash->value.vars_template, machine.flash->cause);
   }
+  for (const auto& function : machine.passed)
+    need(function.rom, {.pointer = function.cause.pointer, .why = "the device's option ROM"});
   const auto& [seed_iso, user_data, meta_data, network_config] = profile.cloud_init;
   if (machine.user_data.empty())
     need(machine.seed, {.pointer = seed_iso.pointer, .why = "the seed"});
@@ -208,6 +211,9 @@ std::string describe(const Action& action) {
             return fmt::format("make shared memory {} ({} MiB)", memory.path, memory.size_mib);
           },
           [](const BindFunction& function) {
+            if (function.driver == function.former_driver)
+              return fmt::format("leave {} with '{}'", to_string(function.address),
+                                 function.driver);
             const auto from = function.former_driver.empty()
                                   ? "no driver"
                                   : fmt::format("'{}'", function.former_driver);
@@ -217,8 +223,8 @@ std::string describe(const Action& action) {
                                      function.driver, from);
           },
           [](const HugePages& pages) {
-            return fmt::format("have {} huge pages of {} KiB free on node {}{}", pages.pages,
-                               pages.page_kib, pages.node,
+            return fmt::format("have {} huge pages of {} free on node {}{}", pages.pages,
+                               size_word(pages.page_kib), pages.node,
                                pages.free >= pages.pages
                                    ? ", as there are now"
                                    : fmt::format(", by making {}", pages.pages - pages.free));
@@ -238,6 +244,7 @@ std::string describe_undo(const Action& action) {
           [](const StartTpm&) -> std::string { return "ended"; },
           [](const MakeSharedMemory&) -> std::string { return "removed when the guest has ended"; },
           [](const BindFunction& function) {
+            if (function.driver == function.former_driver) return std::string("it stays there");
             return function.former_driver.empty()
                        ? std::string("left without a driver when the guest has ended")
                        : fmt::format("back to '{}' when the guest has ended",

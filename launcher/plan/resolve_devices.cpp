@@ -14,7 +14,8 @@ using profiles::HostDevice;
 /// An entry of `hostdevs`, and the functions that it means.
 struct Entry {
   const HostDevice* device;
-  std::vector<const vfio::Function*> functions;
+  const vfio::Function* named = nullptr;  ///< nullptr: there is none.
+  std::vector<const vfio::Function*> functions{};
 };
 
 bool on_same_card(vfio::PciAddress one, const vfio::PciAddress& other) {
@@ -22,32 +23,48 @@ bool on_same_card(vfio::PciAddress one, const vfio::PciAddress& other) {
   return one == other;
 }
 
-std::vector<const vfio::Function*> functions_of(Resolver& in, const HostDevice& device) {
+Entry entry_of(Resolver& in, const HostDevice& device) {
   const auto& devices = in.host().devices;
   auto found = vfio::choose(selector_of(device), devices);
   if (!found) {
     found.error().origin.pointer = device.pointer;
     in.note(std::move(found).error());
-    return {};
+    return {.device = &device};
   }
-  if (!device.all_functions.value) return {*found};
-  std::vector<const vfio::Function*> functions;
+  Entry entry{.device = &device, .named = *found};
   for (const auto& function : devices.functions)
-    if (on_same_card(function.address, (*found)->address)) functions.push_back(&function);
-  return functions;
+    if (&function == *found ||
+        (device.all_functions.value && on_same_card(function.address, (*found)->address)))
+      entry.functions.push_back(&function);
+  return entry;
+}
+
+bool is_display(const vfio::Function& function) {
+  return function.class_code >> 16U == 0x03;
+}
+
+void check_primary_gpu(Resolver& in, const Entry& entry) {
+  const auto& wish = entry.device->primary_gpu;
+  if (!wish.value || is_display(*entry.named)) return;
+  in.note({.fault = Fault::profile,
+           .id = "conflict",
+           .message = fmt::format("{} is no display, and cannot be the 'primary_gpu'",
+                                  to_string(entry.named->address)),
+           .origin = {.pointer = wish.pointer},
+           .hint = "set it for the graphics function of the card"});
 }
 
 void add(Machine& machine, const Entry& entry) {
   const auto& device = *entry.device;
   const auto card = machine.passed.empty() ? 0U : machine.passed.back().port + 1;
   for (const auto* const function : entry.functions) {
-    const bool first = function == entry.functions.front();
+    const bool named = function == entry.named;
     machine.passed.push_back(
         {.address = function->address,
          .driver = device.driver.value,
          .former_driver = function->driver,
-         .rom = first ? device.rom.value : "",
-         .primary_gpu = first && device.primary_gpu.value,
+         .rom = named ? below(machine.paths.state, device.rom.value) : "",
+         .primary_gpu = named && device.primary_gpu.value,
          .port = card,
          .function = entry.functions.size() == 1 ? 0U : function->address.function,
          .multifunction = entry.functions.size() > 1,
@@ -85,7 +102,7 @@ void judge(Resolver& in, const Entry& entry, const std::vector<vfio::PciAddress>
 
 void refuse_twice(Resolver& in, const std::vector<Entry>& entries) {
   std::vector<vfio::PciAddress> seen;
-  for (const auto& [device, functions] : entries)
+  for (const auto& [device, named, functions] : entries)
     for (const auto* const function : functions) {
       if (std::ranges::find(seen, function->address) != seen.end())
         in.note({.fault = Fault::profile,
@@ -119,13 +136,14 @@ void check_qemu(Resolver& in, Machine& machine) {
              .origin = {.pointer = "/hostdevs"},
              .hint = "use a QEMU for this host's own architecture, on Linux"});
   machine.iommufd = in.host().devices.iommufd && in.qemu().has_type("iommufd");
-  if (machine.passed.size() > slot::passed_ports)
+  const auto ports = machine.passed.empty() ? 0U : machine.passed.back().port + 1;
+  if (ports > slot::passed_ports)
     in.note({.fault = Fault::profile,
              .id = "too-many-devices",
-             .message = fmt::format("{} devices, and there are ports for {}", machine.passed.size(),
-                                    slot::passed_ports),
+             .message =
+                 fmt::format("{} devices, and there are ports for {}", ports, slot::passed_ports),
              .origin = {.pointer = "/hostdevs"},
-             .hint = "give 'all_functions' of a card instead of each by itself"});
+             .hint = "pass a card with several functions as one, with \"all_functions\": true"});
 }
 
 /// What QEMU's process must be able to lock in memory: all that devices may
@@ -149,13 +167,14 @@ void resolve_devices(Resolver& in, Machine& machine) {
   resolve_locked_memory(in, machine);
   if (wishes.empty()) return;
   std::vector<Entry> entries;
-  for (const auto& device : wishes) entries.push_back({&device, functions_of(in, device)});
+  for (const auto& device : wishes) entries.push_back(entry_of(in, device));
   refuse_twice(in, entries);
   std::vector<vfio::PciAddress> wanted;
   for (const auto& entry : entries)
     for (const auto* const function : entry.functions) wanted.push_back(function->address);
   for (const auto& entry : entries) {
-    if (entry.functions.empty()) continue;
+    if (entry.named == nullptr) continue;
+    check_primary_gpu(in, entry);
     judge(in, entry, wanted, machine);
     add(machine, entry);
   }

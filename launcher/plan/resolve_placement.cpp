@@ -16,7 +16,7 @@ Pinning wish_of(const Resolver& in) {
   const auto& profile = in.profile();
   auto wish = profile.pinning;
   if (!profile.cpu_pinning.empty()) {
-    profiles::PinList list{.repeats = true};
+    profiles::PinList list{.cpus = {}, .repeats = true};
     for (const auto& [cpu, pointer] : profile.cpu_pinning)
       list.cpus.push_back({CpuSet{static_cast<std::uint32_t>(cpu)}, pointer});
     wish.vcpus = {std::move(list), "/cpu_pinning"};
@@ -27,16 +27,28 @@ Pinning wish_of(const Resolver& in) {
   return wish;
 }
 
-std::optional<DevicePlace> near_device(const Resolver& in, const Pinning& wish) {
+std::optional<DevicePlace> near_device(Resolver& in, const Pinning& wish) {
   const auto* const near = std::get_if<profiles::NearDevice>(&wish.vcpus.value);
   const auto address = vfio::parse_pci_address(near != nullptr ? near->device : "");
   if (!address) return std::nullopt;
   DevicePlace place{.device = near->device};
-  const auto* const function = in.host().devices.find(*address);
-  if (function == nullptr) return place;
+  auto found = vfio::choose({.address = *address}, in.host().devices);
+  if (!found) {
+    found.error().origin.pointer = wish.vcpus.pointer;
+    in.note(std::move(found).error());
+    return place;
+  }
+  const auto* const function = *found;
   if (function->numa_node) place.node = static_cast<std::uint32_t>(*function->numa_node);
   if (auto local = parse_cpu_set(function->local_cpus)) place.local = *std::move(local);
   return place;
+}
+
+/// The size of the huge pages that are asked for; 0: none.
+std::uint64_t page_size(const Resolver& in) {
+  const auto& wish = in.profile().huge_pages;
+  if (!wish.enable.value) return 0;
+  return wish.size_kib.value != 0 ? wish.size_kib.value : in.host().default_huge_page_kib;
 }
 
 /// Pages of `page_kib` that nobody has on a node.
@@ -93,9 +105,11 @@ std::vector<HugePages> shared_out(const Resolver& in, const std::vector<const ho
   return pages == 0 ? shares : std::vector<HugePages>();
 }
 
-std::string size_word(std::uint64_t kib) {
-  if (kib % (1U << 20U) == 0) return fmt::format("{} GiB", kib >> 20U);
-  return kib % 1024 == 0 ? fmt::format("{} MiB", kib >> 10U) : fmt::format("{} KiB", kib);
+/// "choose 1024 or 2048 for memory_mb".
+std::string nearest_multiples(std::uint64_t memory_mib, std::uint64_t page_mib) {
+  const auto below = memory_mib / page_mib * page_mib;
+  if (below == 0) return fmt::format("choose {} for memory_mb", page_mib);
+  return fmt::format("choose {} or {} for memory_mb", below, below + page_mib);
 }
 
 std::string sizes_there_are(const Resolver& in) {
@@ -108,16 +122,22 @@ std::string sizes_there_are(const Resolver& in) {
 Error too_few(const Resolver& in, const std::vector<const host::Node*>& nodes,
               std::uint64_t page_kib, std::uint64_t pages) {
   std::string have;
-  for (const auto* const node : nodes)
+  std::uint64_t all_mib = 0;
+  for (const auto* const node : nodes) {
+    all_mib += node->memory_mib;
     have += fmt::format("{}node {} has {} free and {} MiB for more", have.empty() ? "" : ", ",
                         node->number, free_pages(in, *node, page_kib), node->free_mib);
+  }
+  const bool hopeless = pages * page_kib / 1024 >= all_mib;
   constexpr std::uint64_t gib_kib = 1U << 20U;
   return {.fault = Fault::missing,
           .id = "no-hugepages",
           .message = fmt::format("the guest needs {} huge pages of {}, and {}", pages,
                                  size_word(page_kib), have),
           .origin = {.pointer = in.profile().huge_pages.enable.pointer},
-          .hint = page_kib >= gib_kib
+          .hint = hopeless ? fmt::format("give the guest less memory: that of {} is {} MiB in all",
+                                         nodes.size() == 1 ? "the node" : "the nodes", all_mib)
+                  : page_kib >= gib_kib
                       ? fmt::format("keep them at boot: hugepagesz=1G hugepages={} on the kernel's "
                                     "command line",
                                     pages * page_kib / gib_kib)
@@ -131,7 +151,6 @@ void resolve_pins(Resolver& in, Machine& machine) {
   const auto& profile = in.profile();
   if (!profile.pinning.given() && profile.cpu_pinning.empty()) return;
   const auto wish = wish_of(in);
-  const auto& huge = profile.huge_pages;
   auto pins =
       pin({.host = in.host().topology,
            .wish = wish,
@@ -141,7 +160,7 @@ void resolve_pins(Resolver& in, Machine& machine) {
            .claims = in.cpu_claims(),
            .near = near_device(in, wish),
            .memory_mib = machine.memory_mib.value,
-           .huge_page_kib = huge.enable.value ? machine.huge_page_kib : 0});
+           .huge_page_kib = page_size(in)});
   if (!pins) {
     for (auto& error : pins.error()) in.note(std::move(error));
     return;
@@ -177,8 +196,7 @@ void resolve_huge_pages(Resolver& in, Machine& machine) {
              .origin = {.pointer = pointer},
              .hint = std::move(hint)});
   };
-  const auto page_kib =
-      wish.size_kib.value != 0 ? wish.size_kib.value : in.host().default_huge_page_kib;
+  const auto page_kib = page_size(in);
   if (in.host().default_huge_page_kib == 0)
     return refuse("this kernel has no huge pages", "use a kernel with CONFIG_HUGETLBFS");
   if (!has_pool(in, page_kib))
@@ -191,7 +209,7 @@ void resolve_huge_pages(Resolver& in, Machine& machine) {
   if (memory_kib % page_kib != 0)
     return refuse(fmt::format("{} MiB is not a whole number of pages of {}",
                               machine.memory_mib.value, size_word(page_kib)),
-                  "choose a multiple for memory_mb");
+                  nearest_multiples(machine.memory_mib.value, page_kib / 1024));
 
   const auto nodes = candidates(in, machine, page_kib);
   auto shares = shared_out(in, nodes, page_kib, memory_kib / page_kib);

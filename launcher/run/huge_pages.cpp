@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/run/huge_pages.h"
 
+#include "launcher/base/text.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -51,10 +53,10 @@ Error too_few(const plan::HugePages& wanted, const Pool& pool) {
   const bool huge = wanted.page_kib >= gib_kib;
   return {.fault = Fault::missing,
           .id = "no-hugepages",
-          .message = fmt::format("got {} of {} huge pages of {} KiB on node {}: its memory is in "
+          .message = fmt::format("got {} of {} huge pages of {} on node {}: its memory is in "
                                  "use or in pieces too small",
                                  std::min(pool.available(), wanted.pages), wanted.pages,
-                                 wanted.page_kib, wanted.node),
+                                 size_word(wanted.page_kib), wanted.node),
           .hint = huge ? fmt::format("keep them at boot: hugepagesz=1G hugepages={}:{} on the "
                                      "kernel's command line",
                                      wanted.node, wanted.pages * wanted.page_kib / gib_kib)
@@ -111,13 +113,16 @@ Result<> make_huge_pages(const Root& root, const plan::HugePages& wanted, Journa
   if (pool.available() >= wanted.pages) return {};
   const auto file = paths.node + "/nr_hugepages";
   const auto base = std::to_string(pool.base());
-  TRY(journal.record({.kind = Undo::Kind::set_pool, .path = file, .value = base}));
+  const Undo undo{.kind = Undo::Kind::set_pool, .path = file, .value = base};
+  TRY(journal.record(undo));
   // The kernel makes as many as it finds, and says nothing if they are fewer.
   constexpr int tries = 4;
   for (int i = 0; i < tries && pool.available() < wanted.pages; ++i) {
     if (i != 0) compact(root, wanted.node);
     const auto goal = pool.pages + (wanted.pages - pool.available());
-    TRY(permitted(root.write(file, std::to_string(goal))));
+    auto written = permitted(root.write(file, std::to_string(goal)));
+    if (!written && i == 0) TRY(journal.settle(undo));  // Nothing has changed.
+    TRY(std::move(written));
     pool = TRY(read_pool(root, paths));
   }
   if (pool.available() >= wanted.pages) return {};

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One golden plan, made ready for the machine that runs the tests: see test_accept.py."""
 import fcntl
+import functools
 import json
 import os
 import re
@@ -139,7 +140,8 @@ class Guest:
                 continue
             changed.append(option)
             if change:
-                changed += [change(value), None]
+                other = change(value)
+                changed[-1:] = [None] if other is None else [option, other, None]
         return [word for word in changed if word is not None]
 
     def adapt_accel(self, value):
@@ -175,16 +177,36 @@ class Guest:
 
     def adapt_object(self, value):
         made = json.loads(value)
+        if not set(made.get("node-affinity", [])) <= host_nodes():
+            self.instead("this host's CPUs for those of its nodes")
+            made["node-affinity"] = sorted(host_nodes())[:1]
         if made["id"] == "ram":
             made["size"] = min(made["size"], LARGEST_MIB << 20)
         if made.get("hugetlb") and free_huge_pages(made["hugetlbsize"]) * made["hugetlbsize"] < made["size"]:
             self.instead("ordinary memory for huge pages")
-            for name in ("hugetlb", "hugetlbsize", "prealloc"):
-                del made[name]
+            for name in ("hugetlb", "hugetlbsize", "prealloc", "prealloc-threads", "prealloc-context"):
+                made.pop(name, None)
         if not set(made.get("host-nodes", [])) <= host_nodes():
             self.instead("this host's memory for that of its nodes")
             del made["host-nodes"], made["policy"]
         return json.dumps(made)
+
+    def adapt_overcommit(self, value):
+        if os.geteuid() != 0:
+            self.instead("memory that may be swapped out for locked")
+            return value.replace("mem-lock=on", "mem-lock=off")
+        return value
+
+    def adapt_device(self, value):
+        """Devices of the host are left out, if this QEMU knows all that is said of them."""
+        made = json.loads(value)
+        if made["driver"] != "vfio-pci":
+            return value
+        known = properties_of(installed(self.qemu), "vfio-pci") | {"driver", "id", "bus"}
+        if unknown := sorted(set(made) - known):
+            self.fail(f"vfio-pci has no {', '.join(unknown)}")
+        self.instead("no device of the host")
+        return None
 
     def adapt_netdev(self, value):
         made = json.loads(value)
@@ -333,6 +355,12 @@ def tiny_elf(arch):
     header = struct.pack("<4sBBBBB7xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 0, 2, number, 1,
                          start, 64, 0, 0, 64, 56, 1, 0, 0, 0)
     return header + struct.pack("<IIQQQQQQ", 1, 5, 0, start, start, 4096, 4096, 4096) + bytes(3976)
+
+
+@functools.cache
+def properties_of(binary, device):
+    said = subprocess.run([binary, "-device", f"{device},help"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"^ +([\w.-]+)=<", said, re.MULTILINE))
 
 
 def free_huge_pages(size):
