@@ -67,9 +67,8 @@ Result<std::vector<Wanted>> thread_contexts(qmp::Client& monitor, const CpuSet& 
   std::vector<Wanted> all;
   for (const auto& object : TRY(ask(monitor, qmp::QomList{.path = "/objects"}))) {
     if (object.type != "child<thread-context>") continue;
-    const auto thread =
-        TRY(ask(monitor, qmp::QomGetNumber{.path = "/objects/" + object.name,
-                                           .property = "thread-id"}));
+    const auto thread = TRY(ask(
+        monitor, qmp::QomGetNumber{.path = "/objects/" + object.name, .property = "thread-id"}));
     all.push_back({"QEMU", static_cast<pid_t>(thread), cpus});
   }
   return all;

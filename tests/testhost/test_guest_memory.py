@@ -17,7 +17,8 @@ def pool(node, size_kib=2048):
 class HugePages(HostCase):
     def pages(self, node, size_kib=2048):
         """(all, free, surplus) of a pool."""
-        return tuple(int(self.host.read(f"{pool(node, size_kib)}/{name}_hugepages")) for name in ("nr", "free", "surplus"))
+        names = ("nr", "free", "surplus")
+        return tuple(int(self.host.read(f"{pool(node, size_kib)}/{name}_hugepages")) for name in names)
 
     def test_takes_them_from_a_node_and_leaves_the_pool_as_it_was(self):
         self.host.write(f"{pool(1)}/nr_hugepages", "8")
@@ -118,7 +119,8 @@ class Pins(HostCase):
         moved = shown["threads"][0]["thread"]
         self.host.run(["taskset", "-p", "-c", "0", str(moved)], check=True)
         after = self.threads()
-        self.assertEqual((after["drifted"], after["threads"][0]["drifted"], after["threads"][0]["actual"]), (1, True, "0"))
+        first = after["threads"][0]
+        self.assertEqual((after["drifted"], first["drifted"], first["actual"]), (1, True, "0"))
         self.assertIn("drifted", self.hv("status", "--pins", "web").out)
         self.hv("kill", "web")
         self.assert_unchanged(before, ignore=KEPT)
@@ -126,7 +128,8 @@ class Pins(HostCase):
     def actual(self):
         """{thread: its CPUs} of QEMU, as the kernel says."""
         said = self.host.run("grep Cpus_allowed_list /proc/$(pgrep qemu-system)/task/*/status", check=True).out
-        return {int(thread): cpus for thread, cpus in re.findall(r"/task/(\d+)/status:Cpus_allowed_list:\s*(\S+)", said)}
+        lines = re.findall(r"/task/(\d+)/status:Cpus_allowed_list:\s*(\S+)", said)
+        return {int(thread): cpus for thread, cpus in lines}
 
     def test_refuses_cpus_that_are_offline_or_kept_from_it(self):
         self.profile("web", cpus=2, pinning=self.WISH)
