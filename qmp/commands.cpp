@@ -239,6 +239,25 @@ Result<QomListProperties::Reply> QomListProperties::read(const json::value& repl
   return each(name, reply, property_of);
 }
 
+json::object QomList::arguments() const {
+  return {{"path", path}};
+}
+
+Result<QomList::Reply> QomList::read(const json::value& reply) {
+  return each(name, reply, property_of);
+}
+
+json::object QomGetNumber::arguments() const {
+  return {{"path", path}, {"property", property}};
+}
+
+Result<QomGetNumber::Reply> QomGetNumber::read(const json::value& reply) {
+  boost::system::error_code error;
+  const auto number = reply.to_number<std::uint64_t>(error);
+  if (error) return malformed(name, "a number");
+  return number;
+}
+
 json::object DeviceListProperties::arguments() const {
   return {{"typename", type_name}};
 }

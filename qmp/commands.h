@@ -220,6 +220,25 @@ struct QomListProperties {
   [[nodiscard]] static Result<Reply> read(const boost::json::value& reply);
 };
 
+/// What an object of the running QEMU has: its children are among its properties.
+struct QomList {
+  static constexpr std::string_view name = "qom-list";
+  using Reply = std::vector<Property>;
+  std::string path;
+  [[nodiscard]] boost::json::object arguments() const;
+  [[nodiscard]] static Result<Reply> read(const boost::json::value& reply);
+};
+
+/// A property that is a number.
+struct QomGetNumber {
+  static constexpr std::string_view name = "qom-get";
+  using Reply = std::uint64_t;
+  std::string path;
+  std::string property;
+  [[nodiscard]] boost::json::object arguments() const;
+  [[nodiscard]] static Result<Reply> read(const boost::json::value& reply);
+};
+
 /// The same caution holds.
 struct DeviceListProperties {
   static constexpr std::string_view name = "device-list-properties";

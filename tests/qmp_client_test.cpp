@@ -397,6 +397,9 @@ TEST_CASE("qmp: replies of commands are read, and refused where they lack a memb
   CHECK_FALSE(qmp::QueryCpusFast::read(parse(R"([{"cpu-index": 0}])")).has_value());
   CHECK_FALSE(qmp::QueryMachines::read(parse("{}")).has_value());
   CHECK_FALSE(qmp::QueryIothreads::read(parse("[1]")).has_value());
+  CHECK_EQ(qmp::QomGetNumber::read(parse("7")), 7);
+  CHECK_FALSE(qmp::QomGetNumber::read(parse("\"7\"")).has_value());
+  CHECK_FALSE(qmp::QomGetNumber::read(parse("-7")).has_value());
   CHECK_FALSE(qmp::QueryName::read(parse("{}"))->name.has_value());
   const auto blocks = qmp::QueryBlock::read(parse(
       R"([{"device": "", "qdev": "d0", "inserted": {"node-name": "n0", "drv": "raw", "file": "f",
@@ -407,6 +410,9 @@ TEST_CASE("qmp: replies of commands are read, and refused where they lack a memb
   CHECK_EQ((*blocks)[0].inserted->size_bytes, 7);
   CHECK((*blocks)[0].inserted->read_only);
   CHECK_FALSE((*blocks)[1].inserted.has_value());
+  CHECK_EQ(qmp::QomList{.path = "/objects"}.arguments(), parse(R"({"path": "/objects"})"));
+  CHECK_EQ(qmp::QomGetNumber{.path = "/objects/a", .property = "b"}.arguments(),
+           parse(R"({"path": "/objects/a", "property": "b"})"));
   CHECK_EQ(qmp::QomListTypes{.implements = "device"}.arguments(),
            json::object{{"implements", "device"}});
 }

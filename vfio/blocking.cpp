@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -31,7 +32,10 @@ enum class Way : std::uint8_t { read, write };
 
 /// The child's whole life. Between fork and _exit only what is safe in a signal
 /// handler: another thread may have held any lock.
-[[noreturn]] void ask(int attribute, int pipe, Way way, std::string_view value) {
+[[noreturn]] void ask(int attribute, int pipe, Way way, std::string_view value, pid_t parent) {
+  // A write that comes after hvlaunch was killed would undo what `recover` has just done.
+  (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);
   // Should it stay behind, it must hold nothing of ours: no VM's lock, no
   // terminal, no pipe whose reader waits for the end.
   (void)::setsid();
@@ -90,9 +94,10 @@ Result<std::optional<Answer>> answer_of(const UniqueFd& attribute, Way way, std:
   if (::pipe2(ends.data(), O_CLOEXEC) < 0) return fail_errno("make a pipe");
   const UniqueFd read_end(ends[0]);
   UniqueFd write_end(ends[1]);
+  const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) return fail_errno("start a helper process");
-  if (child == 0) ask(attribute.get(), write_end.get(), way, value);
+  if (child == 0) ask(attribute.get(), write_end.get(), way, value, parent);
   write_end = UniqueFd();
   const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
   if (!pidfd) return fail_errno("hold helper process {}", child);

@@ -78,8 +78,12 @@ Result<> load_driver(const Root& root, const std::string& driver) {
   if (!is_module || vfio::has_driver(root, driver)) return {};
   auto loaded = run_program({"modprobe", driver}, "kmod");
   if (loaded || loaded.error().id != "program") return loaded;
-  return fail(Fault::missing, "no-vfio-driver", "this kernel has no PCI driver '{}': {}", driver,
-              loaded.error().message);
+  return std::unexpected(with_hint(
+      {.fault = Fault::missing,
+       .id = "no-vfio-driver",
+       .message =
+           fmt::format("this kernel has no PCI driver '{}': {}", driver, loaded.error().message)},
+      "vfio-pci takes any function; is it installed for the kernel that runs?"));
 }
 
 Result<> bind_by_hand(const Root& root, const Paths& paths,

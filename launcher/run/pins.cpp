@@ -62,6 +62,18 @@ struct Wanted {
   CpuSet cpus;
 };
 
+/// The threads that have cleared huge pages beside them, and are QEMU's own from now on.
+Result<std::vector<Wanted>> thread_contexts(qmp::Client& monitor, const CpuSet& cpus) {
+  std::vector<Wanted> all;
+  for (const auto& object : TRY(ask(monitor, qmp::QomList{.path = "/objects"}))) {
+    if (object.type != "child<thread-context>") continue;
+    const auto thread = TRY(ask(
+        monitor, qmp::QomGetNumber{.path = "/objects/" + object.name, .property = "thread-id"}));
+    all.push_back({"QEMU", static_cast<pid_t>(thread), cpus});
+  }
+  return all;
+}
+
 /// vCPUs and I/O threads with the CPUs they are to have.
 Result<std::vector<Wanted>> wanted_of(qmp::Client& monitor, const plan::ThreadPins& pins) {
   std::vector<Wanted> all;
@@ -73,6 +85,7 @@ Result<std::vector<Wanted>> wanted_of(qmp::Client& monitor, const plan::ThreadPi
                 all.size(), pins.vcpus.size());
   for (const auto& thread : TRY(ask(monitor, qmp::QueryIothreads{})))
     all.push_back({"I/O thread " + thread.id, thread.thread_id, pins.iothreads});
+  std::ranges::move(TRY(thread_contexts(monitor, pins.emulator)), std::back_inserter(all));
   return all;
 }
 

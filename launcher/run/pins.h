@@ -24,8 +24,8 @@ struct PinnedThread {
 /// own threads: all that QEMU starts inherits them.
 [[nodiscard]] Result<> enter_emulator_cpus(const plan::ThreadPins& pins);
 
-/// Pins vCPUs and I/O threads, and reads back that the kernel has done so.
-/// Error: not-pinned.
+/// Pins vCPUs, I/O threads and those that QEMU has pinned itself, and reads back that the kernel
+/// has done so. Error: not-pinned.
 [[nodiscard]] Result<> apply_pins(qmp::Client& monitor, const plan::ThreadPins& pins);
 
 /// Every thread of QEMU, process `pid`, against the pins.

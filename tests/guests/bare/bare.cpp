@@ -172,6 +172,9 @@ struct Frame;
   out8(0x20, 0x20);
 }
 
+// The interrupt controllers make up one (IRQ 7 or 15) for what has gone before it was asked for.
+[[gnu::interrupt]] void on_nothing(Frame*) {}
+
 struct [[gnu::packed]] Table {
   u16 limit;
   const void* base;
@@ -181,13 +184,18 @@ alignas(8) const uint64_t segments[] = {0, 0x00cf9a000000ffff, 0x00cf92000000fff
 struct Gate {
   u16 low, selector, flags, high;
 };
-constexpr u32 sci_vector = 0x29;
-Gate gates[sci_vector + 1];
+constexpr u32 first_vector = 0x20, sci_vector = 0x29, last_vector = 0x2f;
+Gate gates[last_vector + 1];
+
+void set_gate(u32 vector, void (*handler)(Frame*)) {
+  const auto at = reinterpret_cast<u32>(handler);
+  gates[vector] = {static_cast<u16>(at), 8, 0x8e00, static_cast<u16>(at >> 16)};
+}
 
 /// Lets only the power button's interrupt (SCI, IRQ 9) in.
 void listen() {
-  const auto handler = reinterpret_cast<u32>(&on_sci);
-  gates[sci_vector] = {static_cast<u16>(handler), 8, 0x8e00, static_cast<u16>(handler >> 16)};
+  for (u32 vector = first_vector; vector <= last_vector; ++vector) set_gate(vector, &on_nothing);
+  set_gate(sci_vector, &on_sci);
   const Table gdt{sizeof segments - 1, segments};
   const Table idt{sizeof gates - 1, gates};
   // The loader's segments are the same, but its table may be gone.
