@@ -5,7 +5,6 @@
 #include "profiles/source.h"
 #include "tests/host_cpus.h"
 #include "tests/pci_tree.h"
-#include "vfio/scan.h"
 
 #include <doctest/doctest.h>
 #include <boost/json.hpp>
@@ -50,7 +49,7 @@ hv::host::HostFacts facts_of(const hv::Root& root, const std::string& host,
   if (!needs.devices.empty() && !slurp(TESTS_DIR "/hosts/" + host + "/pci.txt").empty()) {
     const TempTree tree;
     make_pci_host(tree, host);
-    facts.devices = hv::vfio::read_devices(tree.root(), needs.devices).value();
+    hv::host::read_device_facts(tree.root(), needs, facts);
   }
   facts.architecture = root.read("/architecture").value();
   if (root.exists("/dev/kvm")) facts.kvm = {.usable = true};

@@ -230,6 +230,7 @@ TEST_CASE("every error that a plan can end in is in a golden case") {
         "no-flash",     "no-hugepages",   "no-kvm",        "no-machine-type",
         "no-numa-node", "no-spice",       "no-vhost-net",  "not-supported-yet",
         "out-of-range", "refused-option", "too-many-cpus", "unknown-member",
-        "unknown-zone", "wrong-type"})
+        "unknown-zone", "wrong-type",     "no-sriov",      "too-many-vfs",
+        "no-free-vf",   "no-mdev-parent", "no-mdev-type",  "no-mdev-instance"})
     CHECK_MESSAGE(seen.contains(id), "no golden case ends in ", id);
 }

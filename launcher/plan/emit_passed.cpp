@@ -7,16 +7,16 @@ namespace hv::plan {
 namespace json = boost::json;
 
 void emit_passed(const Machine& machine, CommandLine& line) {
-  if (machine.passed.empty()) return;
+  if (machine.passed.empty() && machine.mdevs.empty()) return;
   if (machine.iommufd)
     line.add("-object", json::object{{"qom-type", "iommufd"}, {"id", "iommufd"}},
              {.rule = "iommufd",
               .why = "the kernel's newer way to give devices away; this host and QEMU have it"});
   std::string port;
   for (const auto& function : machine.passed) {
-    const bool first = &function == &machine.passed.front() || (&function)[-1].port != function.port;
-    if (first)
-      port = add_root_port(slot::passed + function.port / 8, function.port % 8, line);
+    const bool first =
+        &function == &machine.passed.front() || (&function)[-1].port != function.port;
+    if (first) port = add_root_port(slot::passed + function.port / 8, function.port % 8, line);
     json::object device = {{"driver", "vfio-pci"},
                            {"host", to_string(function.address)},
                            {"id", fmt::format("hostdev{}.{}", function.port, function.function)},
@@ -27,6 +27,15 @@ void emit_passed(const Machine& machine, CommandLine& line) {
     if (!function.rom.empty()) device["romfile"] = function.rom;
     if (function.primary_gpu) device["x-vga"] = true;
     line.add("-device", device, function.cause);
+  }
+  for (const auto& [mdev, number, cause] : machine.mdevs) {
+    json::object device = {{"driver", "vfio-pci"},
+                           {"sysfsdev", vfio::mdev_path(mdev.uuid)},
+                           {"id", fmt::format("hostdev{}.0", number)},
+                           {"bus", add_root_port(slot::passed + number / 8, number % 8, line)},
+                           {"addr", "0.0"}};
+    if (machine.iommufd) device["iommufd"] = "iommufd";
+    line.add("-device", device, cause);
   }
 }
 

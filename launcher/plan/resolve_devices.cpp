@@ -2,6 +2,7 @@
 #include "launcher/plan/needs.h"
 #include "launcher/plan/pcie.h"
 #include "launcher/plan/resolver.h"
+#include "launcher/plan/slices.h"
 #include "vfio/groups.h"
 
 #include <algorithm>
@@ -23,23 +24,35 @@ bool on_same_card(vfio::PciAddress one, const vfio::PciAddress& other) {
 }
 
 std::vector<const vfio::Function*> functions_of(Resolver& in, const HostDevice& device) {
-  const auto& devices = in.host().devices;
-  auto found = vfio::choose(selector_of(device), devices);
-  if (!found) {
-    found.error().origin.pointer = device.pointer;
-    in.note(std::move(found).error());
-    return {};
-  }
-  if (!device.all_functions.value) return {*found};
+  const auto* const found = choose_function(in, device);
+  if (found == nullptr) return {};
+  if (!device.all_functions.value) return {found};
   std::vector<const vfio::Function*> functions;
-  for (const auto& function : devices.functions)
-    if (on_same_card(function.address, (*found)->address)) functions.push_back(&function);
+  for (const auto& function : in.host().devices.functions)
+    if (on_same_card(function.address, found->address)) functions.push_back(&function);
   return functions;
+}
+
+/// The entries for whole functions, then those for virtual ones, which are of
+/// `devices`: what there is and what will be.
+std::vector<Entry> entries_of(Resolver& in, Machine& machine, vfio::Devices& devices) {
+  std::vector<Entry> entries;
+  std::vector<vfio::PciAddress> whole;
+  for (const auto& device : in.profile().host_devices) {
+    if (device.virtual_function.given() || !device.mdev.value.empty()) continue;
+    entries.push_back({&device, functions_of(in, device)});
+    for (const auto* const function : entries.back().functions) whole.push_back(function->address);
+  }
+  const auto vfs = resolve_vfs(in, whole, machine);
+  add_future_vfs(vfs, devices);
+  for (const auto& [device, address] : vfs) entries.push_back({device, {devices.find(address)}});
+  std::ranges::sort(entries, {}, &Entry::device);  // As the profile lists them.
+  return entries;
 }
 
 void add(Machine& machine, const Entry& entry) {
   const auto& device = *entry.device;
-  const auto card = machine.passed.empty() ? 0U : machine.passed.back().port + 1;
+  const auto card = next_port(machine);
   for (const auto* const function : entry.functions) {
     const bool first = function == entry.functions.front();
     machine.passed.push_back(
@@ -51,18 +64,19 @@ void add(Machine& machine, const Entry& entry) {
          .port = card,
          .function = entry.functions.size() == 1 ? 0U : function->address.function,
          .multifunction = entry.functions.size() > 1,
-         .cause = {.pointer = device.pointer, .why = "a device of this host, for this guest alone"}});
+         .cause = {.pointer = device.pointer,
+                   .why = "a device of this host, for this guest alone"}});
   }
 }
 
 /// Notes why the functions of one entry may not be passed, and which others of
 /// their groups its profile gives up for them.
-void judge(Resolver& in, const Entry& entry, const std::vector<vfio::PciAddress>& wanted,
-           Machine& machine) {
+void judge(Resolver& in, const Entry& entry, const vfio::Devices& devices,
+           const std::vector<vfio::PciAddress>& wanted, Machine& machine) {
   const auto& device = *entry.device;
-  const auto verdicts = vfio::judge(in.host().devices, {.wanted = wanted,
-                                                        .siblings = device.siblings.value,
-                                                        .force = device.even_if_used.value});
+  const auto verdicts = vfio::judge(
+      devices,
+      {.wanted = wanted, .siblings = device.siblings.value, .force = device.even_if_used.value});
   for (const auto* const function : entry.functions) {
     const auto verdict = std::ranges::find(verdicts, function->address, &vfio::Verdict::address);
     for (auto error : verdict->errors) {
@@ -72,14 +86,12 @@ void judge(Resolver& in, const Entry& entry, const std::vector<vfio::PciAddress>
     for (const auto& warning : verdict->warnings) in.warn(warning.id, warning.message);
     for (const auto& address : verdict->take) {
       const auto* const sibling = in.host().devices.find(address);
-      if (std::ranges::find(machine.siblings, address, &Sibling::address) ==
-          machine.siblings.end())
-        machine.siblings.push_back(
-            {.address = address,
-             .former_driver = sibling != nullptr ? sibling->driver : "",
-             .cause = {.pointer = device.siblings.pointer,
-                       .why = fmt::format("it shares the IOMMU group of {}",
-                                          to_string(function->address))}});
+      if (std::ranges::find(machine.siblings, address, &Sibling::address) == machine.siblings.end())
+        machine.siblings.push_back({.address = address,
+                                    .former_driver = sibling != nullptr ? sibling->driver : "",
+                                    .cause = {.pointer = device.siblings.pointer,
+                                              .why = fmt::format("it shares the IOMMU group of {}",
+                                                                 to_string(function->address))}});
     }
   }
 }
@@ -104,12 +116,12 @@ void check_zone(Resolver& in) {
   const auto& zones = in.config().zones;
   const auto zone = std::ranges::find(zones, name, &Config::Zone::name);
   if (name.empty() || zone == zones.end() || zone->allow_hostdev) return;
-  in.note({.fault = Fault::profile,
-           .id = "conflict",
-           .message = fmt::format("guests of the network zone '{}' get no devices of the host",
-                                  name),
-           .origin = {.pointer = "/hostdevs"},
-           .hint = "set allow_hostdev in config.json for this zone, or choose another"});
+  in.note(
+      {.fault = Fault::profile,
+       .id = "conflict",
+       .message = fmt::format("guests of the network zone '{}' get no devices of the host", name),
+       .origin = {.pointer = "/hostdevs"},
+       .hint = "set allow_hostdev in config.json for this zone, or choose another"});
 }
 
 void check_qemu(Resolver& in, Machine& machine) {
@@ -119,12 +131,13 @@ void check_qemu(Resolver& in, Machine& machine) {
              .message = fmt::format("{} has no 'vfio-pci'", in.qemu().binary),
              .origin = {.pointer = "/hostdevs"},
              .hint = "use a QEMU for this host's own architecture, on Linux"});
+  const auto ports = next_port(machine);
   machine.iommufd = in.host().devices.iommufd && in.qemu().has_type("iommufd");
-  if (machine.passed.size() > slot::passed_ports)
+  if (ports > slot::passed_ports)
     in.note({.fault = Fault::profile,
              .id = "too-many-devices",
-             .message = fmt::format("{} devices, and there are ports for {}",
-                                    machine.passed.size(), slot::passed_ports),
+             .message =
+                 fmt::format("{} devices, and there are ports for {}", ports, slot::passed_ports),
              .origin = {.pointer = "/hostdevs"},
              .hint = "give 'all_functions' of a card instead of each by itself"});
 }
@@ -134,7 +147,7 @@ void check_qemu(Resolver& in, Machine& machine) {
 void resolve_locked_memory(Resolver& in, Machine& machine) {
   constexpr std::uint64_t overhead_mib = 1024;
   const bool lock = in.wants_memory("lock");
-  if (machine.passed.empty() && !lock) return;
+  if (machine.passed.empty() && machine.mdevs.empty() && !lock) return;
   machine.locked_memory_mib = {
       machine.memory_mib.value + overhead_mib,
       lock ? Cause{.pointer = "/memory_options/lock", .why = "none of it may be swapped out"}
@@ -149,17 +162,18 @@ void resolve_devices(Resolver& in, Machine& machine) {
   const auto& wishes = in.profile().host_devices;
   resolve_locked_memory(in, machine);
   if (wishes.empty()) return;
-  std::vector<Entry> entries;
-  for (const auto& device : wishes) entries.push_back({&device, functions_of(in, device)});
+  auto devices = in.host().devices;
+  const auto entries = entries_of(in, machine, devices);
   refuse_twice(in, entries);
   std::vector<vfio::PciAddress> wanted;
   for (const auto& entry : entries)
     for (const auto* const function : entry.functions) wanted.push_back(function->address);
   for (const auto& entry : entries) {
     if (entry.functions.empty()) continue;
-    judge(in, entry, wanted, machine);
+    judge(in, entry, devices, wanted, machine);
     add(machine, entry);
   }
+  resolve_mdevs(in, machine);
   resolve_locked_memory(in, machine);
   check_zone(in);
   check_qemu(in, machine);

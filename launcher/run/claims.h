@@ -13,6 +13,12 @@ namespace hv::run {
 /// The claims of all guests that run or are being started, but `place.vm`'s.
 [[nodiscard]] std::vector<plan::Claims> claims_of_others(const Place& place);
 
+/// What this guest has, or had when it crashed.
+[[nodiscard]] plan::Claims claims_of(const Place& place);
+
+/// PCI functions whose virtual functions the journal of any guest has made.
+[[nodiscard]] std::vector<vfio::PciAddress> cards_with_made_vfs(const Place& place);
+
 /// Writes the claims down, unless another guest has some of it (id "claimed").
 /// Guests that start at the same moment take turns here.
 [[nodiscard]] Result<> take_claims(const Place& place, const plan::Claims& claims);
