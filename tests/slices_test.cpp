@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include "launcher/run/slices.h"
 #include "launcher/plan/plan.h"
 #include "launcher/run/claims.h"
 #include "launcher/run/prepare.h"
-#include "launcher/run/slices.h"
 #include "tests/golden.h"
 #include "tests/run_place.h"
 
@@ -77,8 +77,7 @@ std::string vf_info(std::uint32_t index, std::uint8_t last, std::uint32_t vlan) 
 std::string answer() {
   nlmsghdr head{};
   head.nlmsg_type = RTM_NEWLINK;
-  return bytes_of(head) + std::string(sizeof(ifinfomsg), '\0') +
-         attribute(IFLA_IFNAME, "eth7") +
+  return bytes_of(head) + std::string(sizeof(ifinfomsg), '\0') + attribute(IFLA_IFNAME, "eth7") +
          attribute(IFLA_VFINFO_LIST | NLA_F_NESTED, vf_info(0, 0xaa, 0) + vf_info(1, 0xbb, 100));
 }
 

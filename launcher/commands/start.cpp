@@ -43,6 +43,22 @@ void report_started(const Context& context, const plan::Plan& plan, const Argume
                            plan.vcpus, plan.vcpus == 1 ? "" : "s", plan.memory_mib));
 }
 
+std::expected<void, Errors> start_planned(const Context& context, const Planned& planned,
+                                          const Arguments& arguments) {
+  const auto& plan = planned.plan;
+  const run::Place place{context.root, context.paths, plan.vm};
+  if (auto errors = run::check_files(place, plan); !errors.empty())
+    return std::unexpected(placed(std::move(errors), planned.loaded));
+  if (auto started = run::start(place, plan, options_for(context, planned, arguments)); !started)
+    return std::unexpected(placed({std::move(started).error()}, planned.loaded));
+  return {};
+}
+
+/// Another guest was quicker to take what the plan had chosen.
+bool is_claimed(const std::expected<void, Errors>& started) {
+  return !started && started.error().front().id == "claimed";
+}
+
 Outcome start_one(Context& context, const std::string& vm, const Arguments& arguments) {
   // Said before the host is looked at: it is the likelier mistake.
   if (const auto place = place_of(context, vm);
@@ -55,14 +71,18 @@ Outcome start_one(Context& context, const std::string& vm, const Arguments& argu
 
   auto planned = load_plan(context, vm);
   if (!planned) return std::unexpected(std::move(planned).error());
-  const auto& plan = planned->plan;
-  for (const auto& warning : plan.warnings) warn(warning.message);
-  const run::Place place{context.root, context.paths, plan.vm};
-  if (auto errors = run::check_files(place, plan); !errors.empty())
-    return std::unexpected(placed(std::move(errors), planned->loaded));
-  if (auto started = run::start(place, plan, options_for(context, *planned, arguments)); !started)
-    return std::unexpected(placed({std::move(started).error()}, planned->loaded));
-  report_started(context, plan, arguments);
+  for (const auto& warning : planned->plan.warnings) warn(warning.message);
+  auto started = start_planned(context, *planned, arguments);
+  constexpr int tries = 32;  // Of guests that are all started at once.
+  for (int i = 0; i < tries && is_claimed(started); ++i) {
+    auto again = load_plan(context, vm);
+    // What the profile insists on, no other plan does without.
+    if (!again || again->plan.claims.functions == planned->plan.claims.functions) break;
+    planned = std::move(again);
+    started = start_planned(context, *planned, arguments);
+  }
+  if (!started) return std::unexpected(std::move(started).error());
+  report_started(context, planned->plan, arguments);
   return {};
 }
 

@@ -79,8 +79,7 @@ class Chooser {
     const auto& physical = function->physical_function;
     note({.fault = Fault::missing,
           .id = "no-sriov",
-          .message =
-              fmt::format("{} cannot have virtual functions", to_string(function->address)),
+          .message = fmt::format("{} cannot have virtual functions", to_string(function->address)),
           .hint = physical ? fmt::format("it is one of {}: leave 'vf' out to pass it, or name the "
                                          "card",
                                          to_string(*physical))
@@ -194,13 +193,13 @@ class Chooser {
       if (auto& making = std::get<MakeVirtualFunctions>(action);
           making.physical == physical->address)
         return making.functions.push_back(address);
-    making_.push_back({MakeVirtualFunctions{
-                           .physical = physical->address,
-                           .count = there ? physical->vfs.size() : count_for(*physical),
-                           .there = there,
-                           .functions = {address}},
-                       {.pointer = device->virtual_function.pointer,
-                        .why = "the card makes all of them at once"}});
+    making_.push_back(
+        {MakeVirtualFunctions{.physical = physical->address,
+                              .count = there ? physical->vfs.size() : count_for(*physical),
+                              .there = there,
+                              .functions = {address}},
+         {.pointer = device->virtual_function.pointer,
+          .why = "the card makes all of them at once"}});
   }
 
   Resolver& in_;

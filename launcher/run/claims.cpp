@@ -10,18 +10,6 @@
 #include <algorithm>
 
 namespace hv::run {
-namespace {
-
-/// The file of the lock that starts take in turn.
-Result<UniqueFd> take_turn(const Place& place) {
-  const auto path = place.paths.runtime + "/.claims.lock";
-  TRY(place.root.open_file(path, O_RDWR | O_CREAT, 0600, Links::refuse));
-  constexpr std::chrono::seconds patience{10};  // Each holds it for a few small files.
-  return lock_within(place.root, path, patience);
-}
-
-}  // namespace
-
 std::string to_text(const plan::Claims& claims) {
   const auto& [guest, functions, cpus, macs] = claims;
   std::string text;
@@ -87,6 +75,13 @@ std::vector<vfio::PciAddress> cards_with_made_vfs(const Place& place) {
         cards.push_back(*card);
   }
   return cards;
+}
+
+Result<UniqueFd> take_turn(const Place& place) {
+  const auto path = place.paths.runtime + "/.claims.lock";
+  TRY(place.root.open_file(path, O_RDWR | O_CREAT, 0600, Links::refuse));
+  constexpr std::chrono::seconds patience{30};  // A card may take a while for its functions.
+  return lock_within(place.root, path, patience);
 }
 
 Result<> take_claims(const Place& place, const plan::Claims& claims) {

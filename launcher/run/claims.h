@@ -19,6 +19,9 @@ namespace hv::run {
 /// PCI functions whose virtual functions the journal of any guest has made.
 [[nodiscard]] std::vector<vfio::PciAddress> cards_with_made_vfs(const Place& place);
 
+/// Held by one start at a time, while it claims or makes virtual functions.
+[[nodiscard]] Result<UniqueFd> take_turn(const Place& place);
+
 /// Writes the claims down, unless another guest has some of it (id "claimed").
 /// Guests that start at the same moment take turns here.
 [[nodiscard]] Result<> take_claims(const Place& place, const plan::Claims& claims);

@@ -165,7 +165,7 @@ Result<> apply(const Place& place, const plan::Action& action, Journal& journal)
             return bind_function(place.root, function, journal);
           },
           [&](const plan::MakeVirtualFunctions& make) {
-            return make_virtual_functions(place.root, make, journal);
+            return make_virtual_functions(place, make, journal);
           },
           [&](const plan::SetVirtualFunction& set) { return set_virtual_function(set, journal); },
           [&](const plan::MakeMdev& mdev) { return make_mdev(place.root, mdev, journal); },

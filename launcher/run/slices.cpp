@@ -2,6 +2,7 @@
 #include "launcher/run/slices.h"
 
 #include "launcher/base/text.h"
+#include "launcher/run/claims.h"
 #include "launcher/run/program.h"
 #include "vfio/mdev.h"
 #include "vfio/sriov.h"
@@ -53,11 +54,14 @@ Result<> require_functions(const Root& root, const plan::MakeVirtualFunctions& m
 
 }  // namespace
 
-Result<> make_virtual_functions(const Root& root, const plan::MakeVirtualFunctions& make,
+Result<> make_virtual_functions(const Place& place, const plan::MakeVirtualFunctions& make,
                                 Journal& journal) {
+  const auto& root = place.root;
+  const auto turn = TRY(take_turn(place), "making virtual functions");
   const auto before = TRY(vfio::read_physical_function(root, make.physical));
-  // Those that came meanwhile are somebody else's.
-  if (!before.vfs.empty() && make.there)
+  // Another start may have made them since the plan; whoever else did keeps them.
+  const auto ours = cards_with_made_vfs(place);
+  if (!before.vfs.empty() && std::ranges::find(ours, make.physical) != ours.end())
     TRY(journal.record({.kind = Undo::Kind::remove_vfs, .path = to_string(make.physical)}));
   TRY(vfio::make_vfs(root, make.physical, make.count, journal));
   return require_functions(root, make);

@@ -5,12 +5,13 @@
 
 #include "launcher/base/journal.h"
 #include "launcher/plan/plan.h"
+#include "launcher/run/place.h"
 
 namespace hv::run {
 
 /// Errors: those of vfio::make_vfs(), and not-obeyed if the kernel has put them
 /// elsewhere than planned.
-[[nodiscard]] Result<> make_virtual_functions(const Root& root,
+[[nodiscard]] Result<> make_virtual_functions(const Place& place,
                                               const plan::MakeVirtualFunctions& make,
                                               Journal& journal);
 

@@ -58,6 +58,21 @@ class VirtualFunctions(HostCase):
         self.assertEqual(self.virtual_functions(), [])
         self.assert_unchanged(before, ignore=IGNORED)
 
+    def test_gives_guests_that_start_at_once_one_each(self):
+        before = self.host.snapshot()
+        names = ("one", "two", "three")
+        for name in names:
+            self.vf_profile(name, count=3)
+        starts = [self.host.begin(["hvlaunch", "start", name], timeout=180) for name in names]
+        for start in starts:
+            done = start.wait()
+            self.assertEqual(done.status, 0, done.err)
+        self.assertEqual([self.host.driver(address) for address in self.virtual_functions()], ["vfio-pci"] * 3)
+        for name in names:
+            self.hv("stop", name)
+        self.assertEqual(self.virtual_functions(), [])
+        self.assert_unchanged(before, ignore=IGNORED)
+
     def test_leaves_those_that_were_there_as_they_were(self):
         self.host.write(f"{CARD}/sriov_numvfs", "3")
         self.host.run(["udevadm", "settle"])
