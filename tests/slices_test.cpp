@@ -155,7 +155,8 @@ TEST_CASE("what a virtual function had is read from the kernel's answer") {
   CHECK_EQ(hv::vfio::parse_vf_network(bytes, 1).vlan, 100);
   CHECK(hv::vfio::parse_vf_network(bytes, 2).mac.empty());
   for (std::size_t size = 0; size < bytes.size(); ++size)  // Cut short, it is no crash.
-    (void)hv::vfio::parse_vf_network(bytes.first(size), 1);
+    (void)hv::vfio::parse_vf_network(
+        std::vector(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)), 1);
   CHECK_FALSE(hv::vfio::read_vf_network("no-such-interface", 0).has_value());
 }
 
