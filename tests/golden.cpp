@@ -5,7 +5,6 @@
 #include "profiles/source.h"
 #include "tests/host_cpus.h"
 #include "tests/pci_tree.h"
-#include "vfio/scan.h"
 
 #include <doctest/doctest.h>
 #include <boost/json.hpp>
@@ -74,7 +73,7 @@ void describe_cpus(hv::host::HostFacts& facts, const std::string& hardware,
 
 void describe_devices(hv::host::HostFacts& facts, const hv::host::Needs& needs,
                       const std::string& hardware, const json::object& settings) {
-  facts.devices = hv::vfio::read_devices(pci_tree_of(hardware).root(), needs.devices).value();
+  hv::host::read_device_facts(pci_tree_of(hardware).root(), needs, facts);
   facts.devices.iommufd = flag(settings, "iommufd", false);
   facts.devices.interrupt_remapping = flag(settings, "remapping", true);
   if (flag(settings, "iommu", true)) return;

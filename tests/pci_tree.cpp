@@ -91,7 +91,12 @@ class Maker {
     put("serial_number", "pcie_serial", "");
     put("power/control", "power", "auto");
     put("sriov_totalvfs", "vfs_total", "");
-    if (given.contains("vfs_total")) put("sriov_numvfs", "vfs", "0");
+    if (given.contains("vfs_total")) {
+      put("sriov_numvfs", "vfs", "0");
+      put("sriov_offset", "vf_offset", "8");
+      put("sriov_stride", "vf_stride", "1");
+    }
+    if (given.contains("mdev")) mdev_type(path, given["mdev"]);
     put("boot_vga", "boot_vga", words.at(1) == "0300" ? "0" : "");
     auto reset = given.contains("reset") ? given["reset"] : "pm bus";
     std::ranges::replace(reset, ',', ' ');
@@ -99,7 +104,11 @@ class Maker {
     if (given.contains("driver")) link(path + "/driver", "/sys/bus/pci/drivers/" + given["driver"]);
     if (given.contains("driver"))
       link(fmt::format("/sys/bus/pci/drivers/{}/{}", given["driver"], name), path);
-    if (given.contains("physfn")) link(path + "/physfn", here() + "/" + given["physfn"]);
+    if (given.contains("physfn")) {
+      const auto physical = here() + "/" + given["physfn"];
+      link(path + "/physfn", physical);
+      link(fmt::format("{}/virtfn{}", physical, vfs_[physical]++), path);
+    }
     if (given.contains("group")) {
       const auto group = "/sys/kernel/iommu_groups/" + given["group"];
       link(path + "/iommu_group", group);
@@ -110,6 +119,14 @@ class Maker {
     link("/sys/bus/pci/devices/" + name, path);
     serial_ = given["serial"];
     return path;
+  }
+
+  /// "nvidia-63:4": a type of which four can be made.
+  void mdev_type(const std::string& path, const std::string& text) const {
+    const auto colon = text.find(':');
+    const auto type = path + "/mdev_supported_types/" + text.substr(0, colon);
+    tree_.write(type + "/available_instances", text.substr(colon + 1) + "\n");
+    link("/sys/class/mdev_bus/" + fs::path(path).filename().string(), path);
   }
 
   void write_uevent(const std::string& path, const Words& words,
@@ -221,6 +238,7 @@ class Maker {
   const TempTree& tree_;
   std::vector<Level> above_;
   std::map<std::string, std::string> numbers_, blocks_;
+  std::map<std::string, int> vfs_;  ///< By the path of their physical function.
   std::string serial_, mounts_, swaps_, routes_, routes6_;
   int minor_ = 0;
 };

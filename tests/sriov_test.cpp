@@ -72,6 +72,31 @@ TEST_CASE("a physical function is read with its virtual ones, by index") {
   CHECK_EQ(hv::vfio::read_physical_function(plain.root(), vf0).error().id, "no-device-here");
 }
 
+TEST_CASE("where virtual functions will be follows from offset and stride") {
+  struct Row {
+    PciAddress card;
+    std::uint64_t offset, stride, index;
+    std::optional<PciAddress> address;
+  };
+  const Row rows[] = {
+      {{.bus = 6}, 128, 2, 0, PciAddress{.bus = 6, .device = 16}},
+      {{.bus = 6}, 128, 2, 1, PciAddress{.bus = 6, .device = 16, .function = 2}},
+      {{.bus = 6, .function = 1}, 128, 2, 3, PciAddress{.bus = 6, .device = 16, .function = 7}},
+      // Beyond the bus's 256 functions comes the next one.
+      {{.domain = 2, .bus = 6}, 256, 1, 9, PciAddress{2, 7, 1, 1}},
+      {{.bus = 255, .device = 31, .function = 7}, 1, 1, 0, std::nullopt},
+      {{.bus = 6}, 0, 2, 0, std::nullopt},
+      {{.bus = 6}, 128, 0, 0, PciAddress{.bus = 6, .device = 16}},
+      {{.bus = 6}, 128, 0, 1, std::nullopt},
+  };
+  for (const auto& [address, offset, stride, index, expected] : rows) {
+    CAPTURE(to_string(address));
+    CAPTURE(index);
+    CHECK_EQ(hv::vfio::vf_address({.address = address, .offset = offset, .stride = stride}, index),
+             expected);
+  }
+}
+
 TEST_CASE("virtual functions are made without drivers, and destroyed by the journal") {
   const Card tree;
   const auto root = tree.root();

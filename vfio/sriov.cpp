@@ -29,6 +29,10 @@ std::optional<std::uint64_t> number_in(std::string_view text) {
   return value;
 }
 
+std::uint64_t number_at(const Root& root, const std::string& path) {
+  return number_in(root.read(path).value_or("")).value_or(0);
+}
+
 std::string interface_of(const Root& root, const PciAddress& address) {
   const auto names = root.list(device_path(address) + "/net");
   return names && !names->empty() ? names->front() : "";
@@ -101,9 +105,23 @@ Result<PhysicalFunction> read_physical_function(const Root& root, const PciAddre
   return PhysicalFunction{
       .address = address,
       .vfs_total = number_in(*total).value_or(0),
+      .offset = number_at(root, device_path(address) + "/sriov_offset"),
+      .stride = number_at(root, device_path(address) + "/sriov_stride"),
       .drivers_autoprobe = root.read(autoprobe_path(address)).value_or("1") != "0",
       .network_interface = interface_of(root, address),
       .vfs = TRY(read_vfs(root, address))};
+}
+
+std::optional<PciAddress> vf_address(const PhysicalFunction& physical, std::uint64_t index) {
+  const auto& [domain, bus, device, function] = physical.address;
+  if (physical.offset == 0 || (index > 0 && physical.stride == 0)) return std::nullopt;
+  const auto own = (std::uint64_t{bus} << 8U) | (std::uint64_t{device} << 3U) | function;
+  const auto id = own + physical.offset + index * physical.stride;
+  if (id > 0xffff) return std::nullopt;
+  return PciAddress{.domain = domain,
+                    .bus = static_cast<std::uint8_t>(id >> 8U),
+                    .device = static_cast<std::uint8_t>((id >> 3U) & 0x1fU),
+                    .function = static_cast<std::uint8_t>(id & 7U)};
 }
 
 Result<> make_vfs(const Root& root, const PciAddress& address, std::uint64_t count,

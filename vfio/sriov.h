@@ -12,6 +12,7 @@
 #include "launcher/base/journal.h"
 #include "vfio/bind.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -30,6 +31,8 @@ struct VirtualFunction {
 struct PhysicalFunction {
   PciAddress address;
   std::uint64_t vfs_total = 0;
+  std::uint64_t offset = 0;  ///< Where the kernel will put them; 0: it does not tell.
+  std::uint64_t stride = 0;
   bool drivers_autoprobe = true;       ///< Whether the host's drivers take new ones.
   std::string network_interface{};     ///< Empty: it is no network card, or has no driver.
   std::vector<VirtualFunction> vfs{};  ///< By index.
@@ -38,6 +41,11 @@ struct PhysicalFunction {
 /// Errors: no-device-here, no-sriov.
 [[nodiscard]] Result<PhysicalFunction> read_physical_function(const Root& root,
                                                               const PciAddress& address);
+
+/// Where a virtual function is, or will be: counted from the card's own address
+/// by its offset and stride (PCI Express 6.0, 9.2.1.2). Nothing if it cannot be known.
+[[nodiscard]] std::optional<PciAddress> vf_address(const PhysicalFunction& physical,
+                                                   std::uint64_t index);
 
 /// Makes `count` virtual functions without drivers, and records their end
 /// first. If there are some already, however many, they stay and nothing is
@@ -64,6 +72,14 @@ struct VfNetwork {
 [[nodiscard]] Result<std::vector<std::string>> vf_network_command(const PhysicalFunction& physical,
                                                                   std::uint64_t index,
                                                                   const VfNetwork& network);
+
+/// What the card says that a virtual function has (rtnetlink(7), IFLA_VFINFO_LIST).
+/// The MAC address is empty, and there is no VLAN, where it does not say.
+[[nodiscard]] Result<VfNetwork> read_vf_network(const std::string& network_interface,
+                                                std::uint64_t index);
+
+/// The same from the kernel's answer to RTM_GETLINK.
+[[nodiscard]] VfNetwork parse_vf_network(std::span<const std::byte> answer, std::uint64_t index);
 
 /// Takes make_vfs() back (Undo::Kind::remove_vfs): destroys them, unless one has
 /// a driver. Then somebody uses it: a guest that came later, whose own journal

@@ -27,6 +27,7 @@ struct Undo {
     return_function,  ///< Bind the PCI function `path` as `value` says: a vfio::Binding.
     set_pool,         ///< Set the pool of huge pages `path` to `value` pages.
     remove_vfs,       ///< Destroy the virtual functions of the PCI function `path`.
+    set_vf,           ///< Give a virtual function of the interface `path` what `value` says.
   };
   Kind kind = Kind::remove_file;
   std::string path;     ///< Without line ends.

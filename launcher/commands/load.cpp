@@ -203,7 +203,9 @@ std::expected<Planned, Errors> load_plan(const Context& context, const std::stri
                      .config = *config,
                      .record = {.machine = std::move(record->machine)},
                      .base_format = base_format(context, profile),
-                     .claims = options.claimed ? *options.claimed : run::claims_of_others(place)});
+                     .claims = options.claimed ? *options.claimed : run::claims_of_others(place),
+                     .had = run::claims_of(place).functions,
+                     .made_vfs = run::cards_with_made_vfs(place)});
   if (!machine) return std::unexpected(placed(std::move(machine).error(), *loaded));
   auto plan = plan::make_plan(*machine);
   warn_of_unverified_iso(context, plan);

@@ -44,21 +44,24 @@ void report_started(const Context& context, const plan::Plan& plan, const Argume
 }
 
 /// The profile prefers huge pages, and the kernel could not make them after all.
-bool may_do_without_huge_pages(const Planned& planned, const Error& error) {
-  return error.id == "no-hugepages" &&
+bool may_do_without_huge_pages(const Planned& planned, const Outcome& started) {
+  return !started && started.error().front().id == "no-hugepages" &&
          planned.loaded.profile.huge_pages.policy.value == profiles::HugePagePolicy::prefer;
 }
 
 Outcome start_planned(const Context& context, const Planned& planned, const Arguments& arguments) {
   const auto& plan = planned.plan;
-  for (const auto& warning : plan.warnings) warn(warning.message);
   const run::Place place{context.root, context.paths, plan.vm};
   if (auto errors = run::check_files(place, plan); !errors.empty())
     return std::unexpected(placed(std::move(errors), planned.loaded));
   if (auto started = run::start(place, plan, options_for(context, planned, arguments)); !started)
     return std::unexpected(placed({std::move(started).error()}, planned.loaded));
-  report_started(context, plan, arguments);
   return {};
+}
+
+/// Another guest was quicker to take what the plan had chosen.
+bool is_claimed(const Outcome& started) {
+  return !started && started.error().front().id == "claimed";
 }
 
 Outcome start_one(Context& context, const std::string& vm, const Arguments& arguments) {
@@ -73,12 +76,24 @@ Outcome start_one(Context& context, const std::string& vm, const Arguments& argu
 
   auto planned = load_plan(context, vm);
   if (!planned) return std::unexpected(std::move(planned).error());
+  for (const auto& warning : planned->plan.warnings) warn(warning.message);
   auto started = start_planned(context, *planned, arguments);
-  if (started || !may_do_without_huge_pages(*planned, started.error().front())) return started;
-  warn(started.error().front().message + "; going on with ordinary pages");
-  planned = load_plan(context, vm, {.ordinary_pages = true});
-  if (!planned) return std::unexpected(std::move(planned).error());
-  return start_planned(context, *planned, arguments);
+  constexpr int tries = 32;  // Of guests that are all started at once.
+  for (int i = 0; i < tries && is_claimed(started); ++i) {
+    auto again = load_plan(context, vm);
+    // What the profile insists on, no other plan does without.
+    if (!again || again->plan.claims.functions == planned->plan.claims.functions) break;
+    planned = std::move(again);
+    started = start_planned(context, *planned, arguments);
+  }
+  if (may_do_without_huge_pages(*planned, started)) {
+    warn(started.error().front().message + "; going on with ordinary pages");
+    planned = load_plan(context, vm, {.ordinary_pages = true});
+    if (!planned) return std::unexpected(std::move(planned).error());
+    started = start_planned(context, *planned, arguments);
+  }
+  if (started) report_started(context, planned->plan, arguments);
+  return started;
 }
 
 }  // namespace

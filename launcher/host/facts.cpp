@@ -2,7 +2,6 @@
 #include "launcher/host/facts.h"
 
 #include "launcher/base/text.h"
-#include "vfio/scan.h"
 
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -122,9 +121,7 @@ HostFacts read_facts(const Root& root, const Needs& needs) {
     facts.nodes = needs.topology ? facts.topology.nodes : read_nodes(root, {});
     facts.huge_pages = read_huge_pages(root);
   }
-  // Without sysfs no device is found, and choosing one says so.
-  if (!needs.devices.empty())
-    if (auto devices = vfio::read_devices(root, needs.devices)) facts.devices = *std::move(devices);
+  read_device_facts(root, needs, facts);
   if (auto id = root.read("/etc/machine-id")) facts.machine_id = *std::move(id);
   if (const auto interfaces = root.list("/sys/class/net"))
     for (const auto& name : *interfaces)

@@ -7,7 +7,9 @@
 #include "launcher/base/root.h"
 #include "launcher/host/topology.h"
 #include "vfio/function.h"
+#include "vfio/mdev.h"
 #include "vfio/selector.h"
+#include "vfio/sriov.h"
 
 #include <cstdint>
 #include <string>
@@ -25,8 +27,16 @@ struct HugePagePool {
 /// What is read only for guests that ask for it.
 struct Needs {
   std::vector<vfio::Selector> devices{};
+  std::vector<vfio::Selector> virtual_functions{};  ///< Of these devices.
+  std::vector<vfio::Selector> mdevs{};              ///< Which of these devices can make.
   bool nodes = false;     ///< NUMA nodes with their memory and huge pages.
   bool topology = false;  ///< CPUs, caches and nodes.
+};
+
+/// A device whose driver makes mediated devices.
+struct MdevParent {
+  vfio::PciAddress address;
+  std::vector<vfio::MdevType> types;
 };
 
 struct Kvm {
@@ -46,7 +56,10 @@ struct HostFacts {
   std::vector<HugePagePool> huge_pages;     ///< Needs::nodes.
   std::vector<Node> nodes;                  ///< Needs::nodes.
   Topology topology;                        ///< Needs::topology.
-  vfio::Devices devices;                    ///< Needs::devices.
+  vfio::Devices devices;                    ///< Needs::devices, and their virtual functions.
+  std::vector<vfio::PhysicalFunction> physical_functions;  ///< Needs::virtual_functions.
+  std::vector<MdevParent> mdev_parents;                    ///< Needs::mdevs.
+  std::vector<std::string> mdevs;  ///< UUIDs of those that are there; Needs::mdevs.
   std::string machine_id;
   std::vector<std::string> bridges;  ///< Network interfaces that are bridges.
   bool vhost_net = false;
@@ -55,6 +68,9 @@ struct HostFacts {
 /// Reads them from /proc, /sys, /dev and /etc/machine-id. What is not there is
 /// left at its default: a container without sysfs can still run TCG guests.
 [[nodiscard]] HostFacts read_facts(const Root& root, const Needs& needs = {});
+
+/// The part of them that Needs::devices and what goes with it ask for.
+void read_device_facts(const Root& root, const Needs& needs, HostFacts& facts);
 
 /// Whether KVM can really run guests here: the device opens, speaks version 12
 /// of its interface, and on x86 the CPU has VMX or SVM (Documentation/virt/kvm/api.rst).

@@ -7,7 +7,7 @@ namespace hv::plan {
 namespace json = boost::json;
 
 void emit_passed(const Machine& machine, CommandLine& line) {
-  if (machine.passed.empty()) return;
+  if (machine.passed.empty() && machine.mdevs.empty()) return;
   if (machine.iommufd)
     line.add("-object", json::object{{"qom-type", "iommufd"}, {"id", "iommufd"}},
              {.rule = "iommufd",
@@ -29,6 +29,15 @@ void emit_passed(const Machine& machine, CommandLine& line) {
     if (function.primary_gpu && machine.profile.arch.value == profiles::Arch::x86_64)
       device["x-vga"] = true;
     line.add("-device", device, function.cause);
+  }
+  for (const auto& [mdev, number, cause] : machine.mdevs) {
+    json::object device = {{"driver", "vfio-pci"},
+                           {"sysfsdev", vfio::mdev_path(mdev.uuid)},
+                           {"id", fmt::format("hostdev{}.0", number)},
+                           {"bus", add_root_port(slot::passed + number / 8, number % 8, line)},
+                           {"addr", "0.0"}};
+    if (machine.iommufd) device["iommufd"] = "iommufd";
+    line.add("-device", device, cause);
   }
 }
 

@@ -39,6 +39,13 @@ struct PassedFunction {
   Cause cause;
 };
 
+/// A mediated device, and where the guest sees it.
+struct PassedMdev {
+  MakeMdev mdev;
+  unsigned port = 0;  ///< As of functions.
+  Cause cause;
+};
+
 /// A function that the host gives up because its IOMMU group is passed.
 struct Sibling {
   vfio::PciAddress address;
@@ -64,6 +71,8 @@ struct Machine {
   std::optional<Pins> pins;
   std::vector<PassedFunction> passed;
   std::vector<Sibling> siblings;
+  std::vector<Step> virtual_functions;  ///< What makes and sets those among the functions passed.
+  std::vector<PassedMdev> mdevs;
   bool iommufd = false;                     ///< VFIO by IOMMUFD, not by groups.
   Choice<std::uint64_t> locked_memory_mib;  ///< RLIMIT_MEMLOCK; 0: as it is.
   Choice<std::string> uuid;
@@ -115,8 +124,10 @@ struct Inputs {
   const Paths& paths;
   const Config& config;
   const Record& record;
-  std::string base_format = "qcow2";  ///< What the disk's base image is, if there is one.
-  std::vector<Claims> claims{};       ///< Of the guests that run.
+  std::string base_format = "qcow2";         ///< What the disk's base image is, if there is one.
+  std::vector<Claims> claims{};              ///< Of the guests that run.
+  std::vector<vfio::PciAddress> had{};       ///< This guest has them now, or had when it crashed.
+  std::vector<vfio::PciAddress> made_vfs{};  ///< Cards whose virtual functions hvlaunch made.
 };
 
 /// Settles what the profile leaves open. Reports all that this QEMU or this

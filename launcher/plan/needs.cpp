@@ -35,7 +35,11 @@ vfio::Selector selector_of(const profiles::HostDevice& device) {
 
 host::Needs needs_of(const profiles::Profile& profile) {
   host::Needs needs;
-  for (const auto& device : profile.host_devices) needs.devices.push_back(selector_of(device));
+  for (const auto& device : profile.host_devices) {
+    needs.devices.push_back(selector_of(device));
+    if (device.virtual_function.given()) needs.virtual_functions.push_back(selector_of(device));
+    if (!device.mdev.value.empty()) needs.mdevs.push_back(selector_of(device));
+  }
   if (const auto near = near_device(profile.pinning)) needs.devices.push_back({.address = near});
   needs.topology = !profile.cpu_pinning.empty() || profile.pinning.given();
   needs.nodes = needs.topology || profile.huge_pages.enable.value;

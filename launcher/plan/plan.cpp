@@ -19,7 +19,6 @@ Emit emit_for(profiles::Arch arch) {
   std::unreachable();
 }
 
-/// What has to be there before QEMU starts, in order.
 /// What is taken of the host alone, last: it is given back first.
 void add_host_steps(const Machine& machine, std::vector<Step>& steps) {
   const auto bind = [&](const vfio::PciAddress& address, const std::string& driver,
@@ -29,13 +28,16 @@ void add_host_steps(const Machine& machine, std::vector<Step>& steps) {
   };
   for (const auto& sibling : machine.siblings)
     bind(sibling.address, "", sibling.former_driver, sibling.cause);
+  for (const auto& step : machine.virtual_functions) steps.push_back(step);
   for (const auto& function : machine.passed)
     bind(function.address, function.driver, function.former_driver, function.cause);
+  for (const auto& [mdev, port, cause] : machine.mdevs) steps.push_back({mdev, cause});
   for (const auto& pages : machine.huge_pages)
     steps.push_back(
         {pages, {.pointer = machine.profile.huge_pages.enable.pointer, .why = "the guest's RAM"}});
 }
 
+/// What has to be there before QEMU starts, in order.
 std::vector<Step> steps_for(const Machine& machine) {
   const auto& profile = machine.profile;
   const auto& disk = profile.disk;
@@ -86,6 +88,10 @@ Claims claims_of(const Machine& machine) {
   Claims claims{.guest = machine.profile.name.value};
   for (const auto& function : machine.passed) claims.functions.push_back(function.address);
   for (const auto& sibling : machine.siblings) claims.functions.push_back(sibling.address);
+  for (const auto& [action, cause] : machine.virtual_functions)
+    if (const auto* const set = std::get_if<SetVirtualFunction>(&action);
+        set && !set->network.mac.empty())
+      claims.macs.push_back(set->network.mac);
   if (machine.pins) claims.cpus = machine.pins->claim.value;
   if (!machine.bridge.value.empty()) claims.macs.push_back(machine.mac.value);
   return claims;
@@ -188,6 +194,16 @@ std::vector<std::string> argv_of(const Plan& plan) {
   return argv;
 }
 
+static std::string describe_making(const MakeVirtualFunctions& make) {
+  std::vector<std::string> own;
+  for (const auto& function : make.functions) own.push_back(to_string(function));
+  const auto functions = fmt::format("{} virtual function{} of {}", make.count,
+                                     make.count == 1 ? "" : "s", to_string(make.physical));
+  return fmt::format("{} {}, for this guest {}",
+                     make.there ? "share, as hvlaunch made them for another start, the" : "make",
+                     functions, join(own, ", "));
+}
+
 std::string describe(const Action& action) {
   return std::visit(
       Overloaded{
@@ -209,6 +225,19 @@ std::string describe(const Action& action) {
           },
           [](const MakeSharedMemory& memory) {
             return fmt::format("make shared memory {} ({} MiB)", memory.path, memory.size_mib);
+          },
+          [](const MakeVirtualFunctions& make) { return describe_making(make); },
+          [](const SetVirtualFunction& set) {
+            auto text = fmt::format("give virtual function {} of {} ({})", set.index, set.interface,
+                                    to_string(set.physical));
+            const auto& [mac, vlan] = set.network;
+            if (!mac.empty()) text += " the MAC address " + mac;
+            if (vlan) text += fmt::format("{} VLAN {}", mac.empty() ? "" : " and", *vlan);
+            return text;
+          },
+          [](const MakeMdev& mdev) {
+            return fmt::format("make the mediated device {} of type '{}' on {}", mdev.uuid,
+                               mdev.type, to_string(mdev.parent));
           },
           [](const BindFunction& function) {
             if (function.driver == function.former_driver)
@@ -243,6 +272,13 @@ std::string describe_undo(const Action& action) {
           [](const MakeSeed&) -> std::string { return "kept; made afresh at each start"; },
           [](const StartTpm&) -> std::string { return "ended"; },
           [](const MakeSharedMemory&) -> std::string { return "removed when the guest has ended"; },
+          [](const MakeVirtualFunctions&) -> std::string {
+            return "destroyed when no guest has one of them any more";
+          },
+          [](const SetVirtualFunction&) -> std::string {
+            return "what it had before, when the guest has ended";
+          },
+          [](const MakeMdev&) -> std::string { return "removed when the guest has ended"; },
           [](const BindFunction& function) {
             if (function.driver == function.former_driver) return std::string("it stays there");
             return function.former_driver.empty()

@@ -7,6 +7,7 @@
 
 #include "launcher/base/cpu_set.h"
 #include "profiles/profile.h"
+#include "vfio/sriov.h"
 
 #include <string>
 #include <variant>
@@ -90,6 +91,29 @@ struct BindFunction {
   std::string former_driver;
 };
 
+/// Makes the virtual functions of a PCI function (SR-IOV) unless there are some.
+struct MakeVirtualFunctions {
+  vfio::PciAddress physical;
+  std::uint64_t count = 0;
+  bool there = false;  ///< When the plan was made: another guest's start made them.
+  std::vector<vfio::PciAddress> functions;  ///< Of them, this guest's.
+};
+
+/// Sets what a virtual function of a network card sends as and where.
+struct SetVirtualFunction {
+  vfio::PciAddress physical;
+  std::string interface;    ///< The card's own.
+  std::uint64_t index = 0;  ///< Of the virtual function.
+  vfio::VfNetwork network;
+};
+
+/// Makes a mediated device.
+struct MakeMdev {
+  vfio::PciAddress parent;
+  std::string type;
+  std::string uuid;
+};
+
 /// Sees to it that so many huge pages are free on a node.
 struct HugePages {
   std::uint32_t node = 0;
@@ -99,7 +123,8 @@ struct HugePages {
 };
 
 using Action =
-    std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, BindFunction, HugePages>;
+    std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, MakeVirtualFunctions,
+                 SetVirtualFunction, BindFunction, MakeMdev, HugePages>;
 
 struct Step {
   Action action;

@@ -24,12 +24,6 @@ void refuse_what_is_not_there_yet(Resolver& in) {
   const auto& [quota, memory_max] = profile.limits;
   for (const auto* const limit : {&quota, &memory_max})
     if (limit->given()) refuse(limit->pointer, "limit what a guest may use of the host");
-  for (const auto& device : profile.host_devices) {
-    if (device.virtual_function.given())
-      refuse(device.virtual_function.pointer, "choose a virtual function for a guest");
-    if (!device.mdev.value.empty())
-      refuse(device.mdev.pointer, "make mediated devices for a guest");
-  }
   for (const auto& [name, wanted] : profile.memory_options)
     if (wanted.value && (name == "guest_memfd" || name == "private"))
       refuse(wanted.pointer, fmt::format("give a guest '{}' memory", name));

@@ -2,6 +2,7 @@
 #include "launcher/plan/needs.h"
 #include "launcher/plan/pcie.h"
 #include "launcher/plan/resolver.h"
+#include "launcher/plan/slices.h"
 #include "vfio/groups.h"
 
 #include <algorithm>
@@ -24,17 +25,12 @@ bool on_same_card(vfio::PciAddress one, const vfio::PciAddress& other) {
 }
 
 Entry entry_of(Resolver& in, const HostDevice& device) {
-  const auto& devices = in.host().devices;
-  auto found = vfio::choose(selector_of(device), devices);
-  if (!found) {
-    found.error().origin.pointer = device.pointer;
-    in.note(std::move(found).error());
-    return {.device = &device};
-  }
-  Entry entry{.device = &device, .named = *found};
-  for (const auto& function : devices.functions)
-    if (&function == *found ||
-        (device.all_functions.value && on_same_card(function.address, (*found)->address)))
+  const auto* const found = choose_function(in, device);
+  Entry entry{.device = &device, .named = found};
+  if (found == nullptr) return entry;
+  for (const auto& function : in.host().devices.functions)
+    if (&function == found ||
+        (device.all_functions.value && on_same_card(function.address, found->address)))
       entry.functions.push_back(&function);
   return entry;
 }
@@ -54,9 +50,27 @@ void check_primary_gpu(Resolver& in, const Entry& entry) {
            .hint = "set it for the graphics function of the card"});
 }
 
+/// The entries for whole functions, then those for virtual ones, which are of
+/// `devices`: what there is and what will be.
+std::vector<Entry> entries_of(Resolver& in, Machine& machine, vfio::Devices& devices) {
+  std::vector<Entry> entries;
+  std::vector<vfio::PciAddress> whole;
+  for (const auto& device : in.profile().host_devices) {
+    if (device.virtual_function.given() || !device.mdev.value.empty()) continue;
+    entries.push_back(entry_of(in, device));
+    for (const auto* const function : entries.back().functions) whole.push_back(function->address);
+  }
+  const auto vfs = resolve_vfs(in, whole, machine);
+  add_future_vfs(vfs, devices);
+  for (const auto& [device, address] : vfs)
+    entries.push_back({device, devices.find(address), {devices.find(address)}});
+  std::ranges::sort(entries, {}, &Entry::device);  // As the profile lists them.
+  return entries;
+}
+
 void add(Machine& machine, const Entry& entry) {
   const auto& device = *entry.device;
-  const auto card = machine.passed.empty() ? 0U : machine.passed.back().port + 1;
+  const auto card = next_port(machine);
   for (const auto* const function : entry.functions) {
     const bool named = function == entry.named;
     machine.passed.push_back(
@@ -75,11 +89,11 @@ void add(Machine& machine, const Entry& entry) {
 
 /// Notes why the functions of one entry may not be passed, and which others of
 /// their groups its profile gives up for them.
-void judge(Resolver& in, const Entry& entry, const std::vector<vfio::PciAddress>& wanted,
-           Machine& machine) {
+void judge(Resolver& in, const Entry& entry, const vfio::Devices& devices,
+           const std::vector<vfio::PciAddress>& wanted, Machine& machine) {
   const auto& device = *entry.device;
   const auto verdicts = vfio::judge(
-      in.host().devices,
+      devices,
       {.wanted = wanted, .siblings = device.siblings.value, .force = device.even_if_used.value});
   for (const auto* const function : entry.functions) {
     const auto verdict = std::ranges::find(verdicts, function->address, &vfio::Verdict::address);
@@ -135,8 +149,8 @@ void check_qemu(Resolver& in, Machine& machine) {
              .message = fmt::format("{} has no 'vfio-pci'", in.qemu().binary),
              .origin = {.pointer = "/hostdevs"},
              .hint = "use a QEMU for this host's own architecture, on Linux"});
+  const auto ports = next_port(machine);
   machine.iommufd = in.host().devices.iommufd && in.qemu().has_type("iommufd");
-  const auto ports = machine.passed.empty() ? 0U : machine.passed.back().port + 1;
   if (ports > slot::passed_ports)
     in.note({.fault = Fault::profile,
              .id = "too-many-devices",
@@ -151,7 +165,7 @@ void check_qemu(Resolver& in, Machine& machine) {
 void resolve_locked_memory(Resolver& in, Machine& machine) {
   constexpr std::uint64_t overhead_mib = 1024;
   const bool lock = in.wants_memory("lock");
-  if (machine.passed.empty() && !lock) return;
+  if (machine.passed.empty() && machine.mdevs.empty() && !lock) return;
   machine.locked_memory_mib = {
       machine.memory_mib.value + overhead_mib,
       lock ? Cause{.pointer = "/memory_options/lock", .why = "none of it may be swapped out"}
@@ -166,8 +180,8 @@ void resolve_devices(Resolver& in, Machine& machine) {
   const auto& wishes = in.profile().host_devices;
   resolve_locked_memory(in, machine);
   if (wishes.empty()) return;
-  std::vector<Entry> entries;
-  for (const auto& device : wishes) entries.push_back(entry_of(in, device));
+  auto devices = in.host().devices;
+  const auto entries = entries_of(in, machine, devices);
   refuse_twice(in, entries);
   std::vector<vfio::PciAddress> wanted;
   for (const auto& entry : entries)
@@ -175,9 +189,10 @@ void resolve_devices(Resolver& in, Machine& machine) {
   for (const auto& entry : entries) {
     if (entry.named == nullptr) continue;
     check_primary_gpu(in, entry);
-    judge(in, entry, wanted, machine);
+    judge(in, entry, devices, wanted, machine);
     add(machine, entry);
   }
+  resolve_mdevs(in, machine);
   resolve_locked_memory(in, machine);
   check_zone(in);
   check_qemu(in, machine);

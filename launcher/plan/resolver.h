@@ -38,6 +38,8 @@ class Resolver {
   [[nodiscard]] const Record& record() const { return inputs_.record; }
   [[nodiscard]] const std::string& base_format() const { return inputs_.base_format; }
   [[nodiscard]] const std::vector<Claims>& claims() const { return inputs_.claims; }
+  [[nodiscard]] const std::vector<vfio::PciAddress>& had() const { return inputs_.had; }
+  [[nodiscard]] const std::vector<vfio::PciAddress>& made_vfs() const { return inputs_.made_vfs; }
 
   /// CPUs that other guests have for themselves now.
   [[nodiscard]] std::vector<CpuClaim> cpu_claims() const;

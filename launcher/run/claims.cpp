@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/run/claims.h"
 
+#include "launcher/base/journal.h"
 #include "launcher/base/text.h"
 #include "launcher/run/lock.h"
 
@@ -55,12 +56,34 @@ std::vector<plan::Claims> claims_of_others(const Place& place) {
   return claims;
 }
 
+plan::Claims claims_of(const Place& place) {
+  return parse_claims(place.root.read(place.file("claims")).value_or(""), place.vm);
+}
+
+std::vector<vfio::PciAddress> cards_with_made_vfs(const Place& place) {
+  std::vector<vfio::PciAddress> cards;
+  for (const auto& name :
+       place.root.list(place.paths.runtime).value_or(std::vector<std::string>{})) {
+    const auto text = place.root.read_raw(Place{place.root, place.paths, name}.file("journal"));
+    const auto journal = text ? parse_journal(*text) : std::unexpected(text.error());
+    if (!journal) continue;
+    for (const auto& entry : journal->entries)
+      if (const auto card = vfio::parse_pci_address(entry.path);
+          card && entry.kind == Undo::Kind::remove_vfs)
+        cards.push_back(*card);
+  }
+  return cards;
+}
+
+Result<Turn> take_turn(const Place& place) {
+  constexpr std::chrono::seconds patience{30};  // A card may take a while for its functions.
+  return Turn::take(place.root, place.paths.runtime + "/.claims.lock", patience);
+}
+
 Result<> take_claims(const Place& place, const plan::Claims& claims) {
   const auto text = to_text(claims);
   if (text.empty()) return {};
-  constexpr std::chrono::seconds patience{10};  // Each has it for a few small files.
-  const auto turn = TRY(Turn::take(place.root, place.paths.runtime + "/.claims.lock", patience),
-                        "claiming devices and CPUs");
+  const auto turn = TRY(take_turn(place), "claiming devices and CPUs");
   for (const auto& other : claims_of_others(place))
     if (const auto what = in_common(claims, other); !what.empty())
       return std::unexpected(

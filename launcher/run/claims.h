@@ -6,12 +6,22 @@
 #pragma once
 
 #include "launcher/plan/plan.h"
+#include "launcher/run/lock.h"
 #include "launcher/run/place.h"
 
 namespace hv::run {
 
 /// The claims of all guests that run or are being started, but `place.vm`'s.
 [[nodiscard]] std::vector<plan::Claims> claims_of_others(const Place& place);
+
+/// What this guest has, or had when it crashed.
+[[nodiscard]] plan::Claims claims_of(const Place& place);
+
+/// PCI functions whose virtual functions the journal of any guest has made.
+[[nodiscard]] std::vector<vfio::PciAddress> cards_with_made_vfs(const Place& place);
+
+/// Held by one start at a time, while it claims or makes virtual functions.
+[[nodiscard]] Result<Turn> take_turn(const Place& place);
 
 /// Writes the claims down, unless another guest has some of it (id "claimed").
 /// Guests that start at the same moment take turns here.

@@ -10,6 +10,7 @@
 #include "launcher/run/lock.h"
 #include "launcher/run/program.h"
 #include "launcher/run/records.h"
+#include "launcher/run/slices.h"
 #include "vfio/bind.h"
 #include "vfio/blocking.h"
 #include "vfio/sriov.h"
@@ -163,6 +164,11 @@ Result<> apply(const Place& place, const plan::Action& action, Journal& journal)
           [&](const plan::BindFunction& function) {
             return bind_function(place.root, function, journal);
           },
+          [&](const plan::MakeVirtualFunctions& make) {
+            return make_virtual_functions(place, make, journal);
+          },
+          [&](const plan::SetVirtualFunction& set) { return set_virtual_function(set, journal); },
+          [&](const plan::MakeMdev& mdev) { return make_mdev(place.root, mdev, journal); },
           [&](const plan::HugePages& pages) { return make_huge_pages(place.root, pages, journal); },
       },
       action);
@@ -274,6 +280,7 @@ Result<> undo(const Root& root, const Undo& entry) {
     case Undo::Kind::set_pool: return write_back(root, entry);
     case Undo::Kind::return_function: return return_function(root, entry);
     case Undo::Kind::remove_vfs: return remove_vfs(root, entry);
+    case Undo::Kind::set_vf: return set_vf_back(root, entry);
   }
   std::unreachable();
 }
