@@ -76,7 +76,9 @@ class Killed(HostCase):
         try:
             self.assert_unchanged(before, ignore=KEPT)
         except AssertionError as error:
-            raise AssertionError(f"{what}, seed {SEED}: {error}\n{done}") from None
+            threads = self.host.run("for id in $(pgrep -x qemu-system-x86); do cut -c 1-60 /proc/$id/task/*/stat; "
+                                    "cat /proc/$id/task/*/stack; ls -l /proc/$id/fd; done; dmesg | tail -n 20")
+            raise AssertionError(f"{what}, seed {SEED}: {error}\n{done}\n{threads}") from None
 
     def test_start_killed_at_each_point_leaves_nothing_that_recover_does_not_undo(self):
         before = self.guest()
