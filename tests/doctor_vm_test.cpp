@@ -134,7 +134,6 @@ TEST_CASE("doctor shows what a VM takes of memory and CPUs") {
   hv::commands::add_taken(plan, remarks);
   REQUIRE_EQ(remarks.size(), 2);
   CHECK_EQ(remarks[0].id, "hugepages-need");
-  CHECK_EQ(remarks[0].finding.found,
-           "have 512 huge pages of 2 MiB free on node 1, by making 452");
+  CHECK_EQ(remarks[0].finding.found, "have 512 huge pages of 2 MiB free on node 1, by making 452");
   CHECK_EQ(remarks[1].finding.found, "vCPUs on CPU 4 5; QEMU on CPU 0-1");
 }

@@ -64,7 +64,7 @@ struct FakeQemu {
                                                  {"thread-id", vcpus[i]},
                                                  {"qom-path", "/machine"},
                                                  {"target", "x86_64"}});
-              else if (iothread != 0)
+              else if (request.at("execute") == "query-iothreads" && iothread != 0)
                 threads.push_back(json::object{{"id", "disk"}, {"thread-id", iothread}});
               at.write(
                   json::serialize(json::object{{"return", threads}, {"id", request.at("id")}}) +

@@ -7,6 +7,8 @@
 
 #include <sys/stat.h>
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -21,7 +23,10 @@ class TempTree {
   }
   TempTree(const TempTree&) = delete;
   TempTree& operator=(const TempTree&) = delete;
-  ~TempTree() { std::filesystem::remove_all(path_); }
+  ~TempTree() {
+    // A child of a test that calls exit() destroys what is static, too.
+    if (::getpid() == owner_) std::filesystem::remove_all(path_);
+  }
 
   /// The real path of a file named as within the tree: "/proc/cpuinfo".
   [[nodiscard]] std::string path(std::string_view file = "") const {
@@ -46,4 +51,5 @@ class TempTree {
 
  private:
   std::string path_;
+  pid_t owner_ = ::getpid();
 };
