@@ -107,24 +107,21 @@ class Guest(DoctorCase):
         [ready] = [check for check in self.checks_of("ok", "Its devices") if check["title"] == machine.NIC]
         self.assertIn("ready: it has the driver vfio-pci", ready["found"])
 
-    def test_counts_huge_pages_node_by_node(self):
-        self.profile("web", hugepages=True)
-        self.assert_check(self.doctor("web", exit=6)["hugepages-need"], "fail", "it needs 128 of 2 MiB; free: 0 on node 0",
-                          "vm.nr_hugepages=128")
-        self.host.write("/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages", "128")
-        self.assert_check(self.doctor("web")["hugepages-need"], "ok", "0 on node 0, 128 on node 1")
+    def test_shows_the_huge_pages_that_a_guest_takes(self):
+        self.profile("web", hugepages=True, numa={"nodeset": "1"})
+        self.assert_check(self.doctor("web")["hugepages-need"], "ok", "have 128 huge pages of 2 MiB free on node 1")
+        self.profile("web", hugepages={"size": "1G"}, memory_mb=65536)
+        self.assert_check(self.doctor("web", exit=6)["no-hugepages"], "fail", "the guest needs 64 huge pages of 1 GiB")
 
     def test_compares_pins_with_cpus_and_with_other_guests(self):
-        self.profile("first")
+        self.profile("first", pinning={"vcpus": ["2"]})
+        self.assert_check(self.doctor("first")["pins"], "ok", "vCPUs on CPU 2")
         self.hv("start", "first")
-        [vcpu] = json.loads(self.hv("status", "first", "--json").out)["vcpus"]
-        self.host.run(["taskset", "-p", "-c", "2", str(vcpu["thread"])], check=True)
-        self.profile("second", cpus=2, cpu_pinning=[2, 99])
-        self.doctor("second", exit=6)
-        [absent] = self.checks_of("fail", "Its CPUs")
-        self.assertEqual((absent["found"], absent["remedy"]), ("CPU 99 is not online", "choose from 0-3"))
-        [shared] = self.checks_of("warn", "Its CPUs")
-        self.assertEqual((shared["found"], shared["remedy"]), ("'first' runs on CPUs 2 as well", "choose from 0-1,3"))
+        self.profile("second", pinning={"vcpus": ["2"]})
+        self.assert_check(self.doctor("second", exit=6)["cpu-claimed"], "fail", "guest 'first' has CPU '2' for itself",
+                          "stop first")
+        self.profile("third", pinning={"vcpus": ["99"]})
+        self.assert_check(self.doctor("third", exit=6)["no-such-cpu"], "fail", "no CPU '99'")
 
     def test_refuses_a_guest_that_is_not_there(self):
         self.assertIn("no-such-vm", self.hv("doctor", "absent", exit=4).err)
