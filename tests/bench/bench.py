@@ -179,6 +179,8 @@ def main():
         out = subprocess.run([PROGRAMS / "qmp_bench", PROGRAMS / "qmp_multiplex"], capture_output=True, text=True, check=True)
         print(out.stdout, end="")
         check_many()
+        # Of 500 PCI functions: what a plan with eight of them reads, and what `vfio list` reads.
+        print(subprocess.run([PROGRAMS / "vfio_bench"], capture_output=True, text=True, check=True).stdout, end="")
     finally:
         pid = watch_pid()
         if pid:
