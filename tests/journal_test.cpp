@@ -200,7 +200,7 @@ TEST_CASE("a path with a line end cannot forge an entry, nor a symlink be the jo
   const auto root = tree.root();
   auto journal = Journal::open(root, "/journal", note).value();
   CHECK_EQ(journal.record(removal("/a\nremove-file\t/etc")).error().id, "bad-path");
-  CHECK_EQ(tree.read("/journal"), "boot\t\n");
+  CHECK_EQ(tree.read("/journal"), "");
   fs::create_symlink("/victim", tree.path("/planted"));
   CHECK_FALSE(Journal::open(root, "/planted", note).has_value());
 }

@@ -80,16 +80,11 @@ bool is_moot(const Undo& entry, std::string_view then, std::string_view now) {
   return word->ends_with_boot && !then.empty() && !now.empty() && then != now;
 }
 
-Result<> append(int fd, std::string_view line, const std::string& path) {
+Result<> append_synced(int fd, std::string_view line, const std::string& path) {
   const auto count = ::write(fd, line.data(), line.size());
   if (count < 0) return fail_errno("write {}", path);
   if (static_cast<std::size_t>(count) != line.size())
     return fail(Fault::failed, "short-write", "{} took {} of {} bytes", path, count, line.size());
-  return {};
-}
-
-Result<> append_synced(int fd, std::string_view line, const std::string& path) {
-  TRY(append(fd, line, path));
   if (::fdatasync(fd) < 0) return fail_errno("sync {}", path);
   return {};
 }
@@ -126,8 +121,6 @@ Result<Journal> Journal::open(const Root& root, std::string path, UndoFunction u
   const auto whole = text.rfind('\n') + 1;
   if (whole != text.size() && ::ftruncate(file.get(), static_cast<off_t>(whole)) < 0)
     return fail_errno("cut {}", path);
-  if (whole == 0)  // On disk with the first entry.
-    TRY(append(file.get(), fmt::format("{}{}\n", boot_word, boot_id(root)), path));
   return Journal(root, std::move(path), undo, std::move(file));
 }
 
@@ -147,7 +140,9 @@ Result<> Journal::settle(const Undo& undo) {
 
 Result<> Journal::write_line(const std::string& line) {
   const auto before = ::lseek(file_.get(), 0, SEEK_END);
-  auto written = append_synced(file_.get(), line, path_);
+  // With the first entry, not before: a full disk must not keep a journal from being opened.
+  const auto boot = before == 0 ? fmt::format("{}{}\n", boot_word, boot_id(*root_)) : "";
+  auto written = append_synced(file_.get(), boot + line, path_);
   // Whatever of it is there must not run into the next line.
   if (!written && before >= 0) (void)!::ftruncate(file_.get(), before);
   return written;

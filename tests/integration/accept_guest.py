@@ -199,6 +199,8 @@ class Guest:
 
     def adapt_device(self, value):
         """Devices of the host are left out, if this QEMU knows all that is said of them."""
+        if not value.startswith("{"):
+            return value  # of qemu.extra_args
         made = json.loads(value)
         if made["driver"] != "vfio-pci":
             return value
