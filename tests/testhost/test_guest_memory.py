@@ -42,6 +42,8 @@ class HugePages(HostCase):
         self.host.run("pkill -KILL -f '[h]vlaunch watch'; pkill -KILL qemu-system && "
                       f"until [ $(cat {pool(1)}/nr_hugepages) = 0 ]; do busybox usleep 20000; done", check=True)
         self.assertEqual(self.pages(1), (0, 0, 0))
+        # Its memory goes before its lock does, and until then there is nothing to recover.
+        self.host.run("while pgrep qemu-system >/dev/null; do busybox usleep 20000; done", check=True)
         self.hv("recover")
         self.assert_unchanged(before, ignore=KEPT)
 
@@ -74,7 +76,7 @@ class HugePages(HostCase):
         done = self.host.run(f"strace -qq -o /dev/null -P {pool(1)}/nr_hugepages -e trace=write "
                              "-e inject=write:retval=3:when=1..4 hvlaunch start web")
         self.assertEqual(done.status, 6, done)
-        self.assertIn("got 8 of 128 huge pages of 2048 KiB on node 1", done.err)
+        self.assertIn("got 8 of 128 huge pages of 2 MiB on node 1", done.err)
         self.assertIn("[no-hugepages]", done.err)
         self.assertIn("hint:", done.err)
         self.assert_unchanged(before, ignore=KEPT)
