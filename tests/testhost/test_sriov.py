@@ -8,8 +8,8 @@ from hostcase import HostCase
 CARD = f"/sys/bus/pci/devices/{machine.SRIOV}"
 IGBVF = "8086:10ca class=020000"
 MACS = ("52:54:00:12:34:56", "52:54:00:12:34:57")
-# What hvlaunch knows of QEMU and of the VMs stays.
-IGNORED = ["^/var/lib/hypervisor/", "^/run/hvlaunch$", r"^/run/hvlaunch/\.(claims|hugepages)\.lock$"]
+# What hvlaunch knows of QEMU and of the VMs stays, and so does a module that udev loads for virtual functions.
+IGNORED = ["^/var/lib/hypervisor/", "^/run/hvlaunch$", "^/sys/bus/pci/drivers/igbvf"]
 # Below the tiny guest's QEMU, a mediated device of mtty is a serial port of this kind.
 MTTY = "4348:3253"
 
