@@ -6,9 +6,8 @@ carries it out. Each write, sync, removal and child is one such point, and with 
 state between two of them. strace follows no children, so that QEMU and `watch` live on.
 
 HV_ROUNDS is how many random kills of a guest there are; with it all points are tried,
-without it those of the journal and some more, others each day (HV_SEED).
+without it those of the journal and some more, the same each time (HV_SEED chooses others).
 """
-import datetime
 import os
 import random
 import re
@@ -19,7 +18,9 @@ from hostcase import HostCase
 from test_guest_devices import KEPT
 
 ROUNDS = int(os.environ.get("HV_ROUNDS", "0"))
-SEED = int(os.environ.get("HV_SEED", datetime.date.today().toordinal()))
+SEED = int(os.environ.get("HV_SEED", "739942"))
+# Whoever is killed in his turn leaves the turn's empty file, which the next one takes away.
+LEFT = [*KEPT, r"^/run/hvlaunch/\.(claims|hugepages)\.lock$"]
 # A child writes what goes to a driver, which may hang: clone is the point before it, pidfd_open the one beside it.
 KINDS = ("fdatasync", "write", "unlinkat", "renameat2", "renameat", "mkdirat", "clone", "clone3", "pidfd_open",
          "sched_setaffinity", "sendmsg", "ftruncate")
@@ -74,7 +75,7 @@ class Killed(HostCase):
     def assert_comes_back(self, before, what):
         done = self.host.run(CLEAN_UP, timeout=120)
         try:
-            self.assert_unchanged(before, ignore=KEPT)
+            self.assert_unchanged(before, ignore=LEFT)
         except AssertionError as error:
             threads = self.host.run("for id in $(pgrep -x qemu-system-x86); do cut -c 1-60 /proc/$id/task/*/stat; "
                                     "cat /proc/$id/task/*/stack; ls -l /proc/$id/fd; done; dmesg | tail -n 20")
