@@ -16,6 +16,7 @@
 // behind may go on, so its output is a file rather than a pipe.
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -222,13 +224,22 @@ void kill_late(std::vector<Child>& children) {
   }
 }
 
+/// The link is udev's to make, some time after this has been started.
 int open_port() {
   constexpr auto path = "/dev/virtio-ports/testhost";
-  // Its link is udev's to make, some time after this has been started.
+  const int watch = ::inotify_init1(IN_CLOEXEC);
   for (;;) {
+    ::inotify_add_watch(watch, "/dev", IN_CREATE);
+    ::inotify_add_watch(watch, "/dev/virtio-ports", IN_CREATE | IN_MOVED_TO);
+    // After the watches: what is made from now on is seen.
     const int fd = ::open(path, O_RDWR | O_CLOEXEC);
-    if (fd >= 0) return fd;
-    ::usleep(20000);
+    if (fd >= 0) {
+      ::close(watch);
+      return fd;
+    }
+    std::array<char, 4096> events;
+    if (::read(watch, events.data(), events.size()) < 0 && errno != EINTR)
+      give_up("wait for the port");
   }
 }
 
