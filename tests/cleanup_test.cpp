@@ -11,6 +11,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <ctime>
 
@@ -193,4 +194,51 @@ TEST_CASE("the log that is remembered is short, however long QEMU's was") {
   REQUIRE(last.has_value());
   CHECK_EQ(last->log.back(), "last");
   CHECK_LT(last->log.front().size(), 10000);
+}
+
+TEST_CASE("a lock that is held, but by no QEMU, is told as what it is") {
+  const RunPlace here;
+  const auto place = here.place();
+  fs::create_directories(here.tree.path("/run/web"));
+  const auto lock = try_lock(here.root, place.lock());
+  REQUIRE(lock.has_value());
+  REQUIRE(lock->has_value());
+  const auto ended = ::fork();
+  if (ended == 0) ::_exit(0);
+  siginfo_t info{};
+  REQUIRE_EQ(::waitid(P_PID, static_cast<id_t>(ended), &info, WEXITED | WNOWAIT), 0);
+
+  std::string state;
+  std::string words;
+  GuestState guest;
+  SUBCASE("another start or cleanup of ours") {
+    guest.pid = ::getpid();
+    state = "starting";
+    words = "another hvlaunch starts 'web'";
+  }
+  SUBCASE("a QEMU that the kernel still takes apart") {
+    guest.pid = ended;
+    state = "stopping";
+    words = fmt::format("QEMU (process {})", ended);
+  }
+  REQUIRE(save_state(place, guest).has_value());
+  CHECK_EQ(to_string(observe(place, Detail::everything, std::chrono::milliseconds(1)).activity),
+           state);
+  const auto stopped = powerdown(place, {}, Rung::kill, [](Rung, std::chrono::seconds) {});
+  REQUIRE_FALSE(stopped.has_value());
+  CHECK_EQ(stopped.error().id, "busy");
+  CHECK_NE(stopped.error().message.find(words), std::string::npos);
+  ::waitpid(ended, nullptr, 0);
+}
+
+TEST_CASE("whoever cleans up is never taken for the guest") {
+  const RunPlace here;
+  const auto place = here.place();
+  fs::create_directories(here.tree.path("/run/web"));
+  const auto lock = try_lock(here.root, place.lock());
+  REQUIRE(lock.has_value());
+  REQUIRE(lock->has_value());
+  CHECK_GT((*lock)->get(), lock_number);
+  fs::remove(place.lock());
+  CHECK_FALSE(find_holder(here.root, place.lock(), lock_number, ::getpid()).has_value());
 }

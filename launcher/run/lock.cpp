@@ -30,8 +30,15 @@ bool is_current(const Root& root, const std::string& path, const UniqueFd& fd) {
          opened.st_dev == named->st_dev;
 }
 
-Result<UniqueFd> open_lock(const Root& root, const std::string& path) {
-  return root.open_file(path, O_RDWR | O_CREAT, 0600, Links::refuse);
+/// Only the guest holds its lock as `lock_number`: that is how it is told from
+/// us, who hold it for a while.
+Result<UniqueFd> open_lock(const Root& root, const std::string& path, bool make) {
+  constexpr int first_of_ours = 64;
+  const auto fd = TRY(make ? root.open_file(path, O_RDWR | O_CREAT, 0600, Links::refuse)
+                           : root.open_file(path, O_RDWR, 0, Links::refuse));
+  UniqueFd ours(::fcntl(fd.get(), F_DUPFD_CLOEXEC, first_of_ours));
+  if (!ours) return fail_errno("open {}", path);
+  return ours;
 }
 
 /// Interrupts a blocking system call of this thread again and again from
@@ -137,7 +144,7 @@ class Search {
 
 Result<std::optional<UniqueFd>> try_lock(const Root& root, const std::string& path) {
   for (;;) {
-    auto fd = TRY(open_lock(root, path));
+    auto fd = TRY(open_lock(root, path, true));
     auto lock = whole_file();
     if (::fcntl(fd.get(), F_OFD_SETLK, &lock) < 0) {
       if (errno == EAGAIN || errno == EACCES) return std::nullopt;
@@ -155,7 +162,7 @@ Result<UniqueFd> lock_within(const Root& root, const std::string& path,
     return fail(Fault::failed, "no-timer", "the kernel gives no timer to wait for {}", path);
   for (;;) {
     // Not made if it is gone: its last holder has cleaned up, and we must not litter.
-    auto fd = TRY(root.open_file(path, O_RDWR, 0, Links::refuse));
+    auto fd = TRY(open_lock(root, path, false));
     auto lock = whole_file();
     if (::fcntl(fd.get(), F_OFD_SETLKW, &lock) == 0) {
       if (is_current(root, path, fd)) return fd;

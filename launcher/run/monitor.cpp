@@ -2,6 +2,8 @@
 #include "launcher/run/monitor.h"
 
 #include "launcher/run/lock.h"
+#include "launcher/run/process.h"
+#include "launcher/run/records.h"
 
 namespace hv::run {
 
@@ -32,6 +34,21 @@ Error error_of(const qmp::Error& error, std::string_view doing) {
 }
 
 Error not_running(const Place& place) {
+  if (is_locked(place.root, place.lock())) {
+    const auto state = load_state(place);
+    const auto pid = state ? state->pid : 0;
+    if (is_taken_apart(place.root, static_cast<pid_t>(pid)))
+      return {.fault = Fault::state,
+              .id = "busy",
+              .message = fmt::format(
+                  "'{}' is stopping: the kernel still takes back what QEMU (process {}) had",
+                  place.vm, pid),
+              .hint = "wait; if it goes on for minutes, a device does not answer: see `dmesg`"};
+    return {.fault = Fault::state,
+            .id = "busy",
+            .message = fmt::format("another hvlaunch starts '{}', or cleans up after it", place.vm),
+            .hint = fmt::format("`hvlaunch status {}` tells when it is through", place.vm)};
+  }
   return {.fault = Fault::state,
           .id = "not-running",
           .message = fmt::format("'{}' is not running", place.vm),

@@ -31,7 +31,7 @@ template <qmp::Command C>
   return *std::move(reply);
 }
 
-/// `'web' is not running`.
+/// Why there is no QEMU to talk to: `'web' is not running`, or not yet, or on its way out.
 [[nodiscard]] Error not_running(const Place& place);
 
 }  // namespace hv::run

@@ -4,6 +4,7 @@
 #include "launcher/base/text.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/monitor.h"
+#include "launcher/run/process.h"
 #include "qmp/read.h"
 
 #include <time.h>
@@ -89,6 +90,7 @@ std::string_view to_string(Activity activity) {
     case Activity::running: return "running";
     case Activity::paused: return "paused";
     case Activity::unresponsive: return "unresponsive";
+    case Activity::stopping: return "stopping";
   }
   std::unreachable();
 }
@@ -102,8 +104,10 @@ Observation observe(const Place& place, Detail detail, std::chrono::milliseconds
   const auto hint = static_cast<pid_t>(seen.state ? seen.state->pid : 0);
   const auto holder = find_holder(place.root, place.lock(), lock_number, hint);
   if (!holder) {
-    seen.activity = locked ? Activity::starting : Activity::stopped;
-    if (!locked) seen.state.reset();
+    if (!locked)
+      seen.state.reset();
+    else
+      seen.activity = is_taken_apart(place.root, hint) ? Activity::stopping : Activity::starting;
     return seen;
   }
   seen.pid = holder->pid;

@@ -16,6 +16,7 @@ enum class Activity : std::uint8_t {
   running,
   paused,
   unresponsive,  ///< QEMU lives and does not answer.
+  stopping,      ///< QEMU has ended but for what the kernel takes back of it: devices, memory.
 };
 
 [[nodiscard]] std::string_view to_string(Activity activity);

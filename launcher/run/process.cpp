@@ -60,6 +60,12 @@ std::optional<Ending> ending_of(const UniqueFd& pidfd) {
   return ending_from(info.exit_code);
 }
 
+bool is_taken_apart(const Root& root, pid_t pid) {
+  if (pid <= 0) return false;
+  const auto files = root.list(fmt::format("/proc/{}/fd", pid));
+  return files && files->empty();
+}
+
 Result<Process> Process::adopt(pid_t child) {
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
   if (!pidfd) return fail_errno("hold process {}", child);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "launcher/base/error.h"
+#include "launcher/base/root.h"
 #include "launcher/base/unique_fd.h"
 
 #include <sys/types.h>
@@ -23,6 +24,11 @@ struct Ending {
 
 /// From a status as wait(2) gives it.
 [[nodiscard]] Ending ending_from(int wait_status);
+
+/// Whether `pid` is a process on its way out: it has no files any more. The
+/// kernel closes them for it, which may take a driver's time, and only then
+/// lets go of what they locked. For words: nothing may be done to it by `pid`.
+[[nodiscard]] bool is_taken_apart(const Root& root, pid_t pid);
 
 /// A child of ours, held by pidfd. Killed and reaped when it goes out of
 /// scope, unless released.

@@ -12,7 +12,7 @@ import unittest
 import hv
 import hv_leftovers
 
-STATES = {"stopped", "starting", "running", "paused", "unresponsive"}
+STATES = {"stopped", "starting", "running", "paused", "unresponsive", "stopping"}
 
 
 class Storms(hv.Case):
