@@ -19,8 +19,10 @@ HVLAUNCH = str(PROGRAMS / "hvlaunch")
 PROFILES = 10_000
 
 place = Path(tempfile.mkdtemp(prefix="hvb"))
+# Runtime directories are tmpfs wherever there is an init (/run, /run/user/<uid>).
+runtime = Path(tempfile.mkdtemp(prefix="hvb", dir="/dev/shm"))
 environment = dict(os.environ, XDG_CONFIG_HOME=str(place / "c"), XDG_STATE_HOME=str(place / "s"),
-                   XDG_RUNTIME_DIR=str(place / "r"), XDG_CACHE_HOME=str(place / "k"))
+                   XDG_RUNTIME_DIR=str(runtime), XDG_CACHE_HOME=str(place / "k"))
 # A small server: a disk, a network card, a serial console; no screen, no firmware to read.
 profile = {"name": "bench", "cpus": 2, "memory_mb": 512, "disk_gb": 1, "firmware": "bios",
            "accel": "tcg", "network": {"mode": "user"}, "display": {"type": "none"}}
@@ -71,7 +73,7 @@ def by_hand(planned):
         argv += [argument["option"]] + ([argument["value"]] if "value" in argument else [])
     listeners, passed = {}, []
     for descriptor in planned["descriptors"]:
-        path = place / "h" / Path(descriptor["path"]).name
+        path = runtime / "h" / Path(descriptor["path"]).name
         path.parent.mkdir(parents=True, exist_ok=True)
         if descriptor["what"] == "listening on":
             path.unlink(missing_ok=True)
@@ -97,7 +99,7 @@ def by_hand(planned):
     gone = time.perf_counter() - began
     for number, fd in passed:
         os.close(fd)
-    shutil.rmtree(place / "h")
+    shutil.rmtree(runtime / "h")
     return up, gone
 
 
@@ -185,7 +187,8 @@ def main():
         pid = watch_pid()
         if pid:
             os.kill(int(pid), signal.SIGTERM)
-        shutil.rmtree(place)
+        for directory in (place, runtime):
+            shutil.rmtree(directory)
 
 
 main()
