@@ -43,4 +43,8 @@ std::string_view to_string(DiskIo io) {
   return word_of(disk_io_words, io);
 }
 
+std::string_view to_string(Confinement confinement) {
+  return word_of(confinement_words, confinement);
+}
+
 }  // namespace hv::profiles

@@ -353,6 +353,12 @@ void read_operation(Fields& fields, Profile& profile) {
       true, {.text = "Keep a small process beside the VM that shares its QMP monitor and logs why "
                      "it ended",
              .example = "false"});
+  profile.confinement = fields["confine"].word(
+      confinement_words, Confinement::standard,
+      {.text = "The cage that QEMU runs in: `default` has all that this kernel can do; `strict` "
+               "starts with nothing less, and ends a QEMU that tries what it may not; `off` has "
+               "none",
+       .example = "\"strict\""});
   fields["qemu"].object(
       [&](Fields& members) {
         profile.qemu_binary = members["binary"].text(

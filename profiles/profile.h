@@ -26,6 +26,7 @@ enum class DiskCache : std::uint8_t { none, writeback, writethrough, directsync,
 enum class DiskIo : std::uint8_t { threads, native, io_uring };
 enum class NetworkMode : std::uint8_t { none, user, bridge };
 enum class DisplayKind : std::uint8_t { none, spice, vnc };
+enum class Confinement : std::uint8_t { strict, standard, off };
 enum class ConsoleKind : std::uint8_t { none, serial, virtio };
 
 /// A whole number, or AUTO_DETECT: chosen from the host when the plan is made.
@@ -190,6 +191,7 @@ struct Profile {
   Autostart autostart;
   Shutdown shutdown;
   Sourced<bool> watch;
+  Sourced<Confinement> confinement;
 
   Sourced<std::string> qemu_binary;  ///< Empty: qemu-system-<arch> from PATH.
   std::vector<ExtraArguments> extra_arguments;
@@ -210,6 +212,7 @@ struct Source {
 [[nodiscard]] std::string_view to_string(Arch arch);
 [[nodiscard]] std::string_view to_string(DiskFormat format);
 [[nodiscard]] std::string_view to_string(DiskIo io);
+[[nodiscard]] std::string_view to_string(Confinement confinement);
 
 /// Whether `name` is a VM's name: [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
 [[nodiscard]] bool is_vm_name(std::string_view name);

@@ -88,6 +88,12 @@ inline constexpr Word<ConsoleKind> console_words[] = {
     {"none", ConsoleKind::none},
 };
 
+inline constexpr Word<Confinement> confinement_words[] = {
+    {"default", Confinement::standard},
+    {"strict", Confinement::strict},
+    {"off", Confinement::off},
+};
+
 inline constexpr Word<Placement> placement_words[] = {
     {"one-l3", Placement::one_l3},   {"one-node", Placement::one_node},
     {"p-cores", Placement::p_cores}, {"e-cores", Placement::e_cores},

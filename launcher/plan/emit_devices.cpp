@@ -95,8 +95,8 @@ void emit_tpm(const Machine& machine, const DeviceChoice& choice, CommandLine& l
   const auto& tpm = machine.profile.tpm;
   if (!tpm.value) return;
   const Cause cause{.pointer = tpm.pointer, .why = "a TPM 2.0, emulated by swtpm"};
-  line.add("-chardev", Props("socket").set("id", "tpm").set("path", machine.run_file("tpm.sock")),
-           cause);
+  const auto fd = line.pass(Handle::connection, machine.run_file("tpm.sock"), cause);
+  line.add("-chardev", Props("socket").set("id", "tpm").set("fd", fd), cause);
   line.add("-tpmdev", Props("emulator").set("id", "tpm0").set("chardev", "tpm"), cause);
   line.add("-device", json::object{{"driver", choice.tpm}, {"tpmdev", "tpm0"}}, cause);
 }

@@ -174,6 +174,7 @@ Plan make_plan(const Machine& machine) {
           .pins = pins_of(machine),
           .claims = claims_of(machine),
           .locked_memory_mib = machine.locked_memory_mib.value,
+          .cage = cage_of(machine),
           .disks = disks_of(machine),
           .nics = nics_of(machine),
           .display = display_of(machine),

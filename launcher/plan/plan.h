@@ -6,6 +6,8 @@
 #pragma once
 
 #include "launcher/base/cpu_set.h"
+#include "launcher/plan/cage.h"
+#include "launcher/plan/cause.h"
 #include "profiles/profile.h"
 #include "vfio/sriov.h"
 
@@ -14,16 +16,6 @@
 #include <vector>
 
 namespace hv::plan {
-
-/// Why something is in a plan: the profile asked for it, or a rule of ours did.
-struct Cause {
-  std::string pointer{};  ///< JSON pointer into the profile; empty: a rule.
-  std::string rule{};     ///< Name of the rule: "pcie-layout".
-  std::string why{};      ///< One sentence for people.
-
-  /// "/memory_mb" or "rule pcie-layout".
-  [[nodiscard]] std::string origin() const { return pointer.empty() ? "rule " + rule : pointer; }
-};
 
 /// One option of QEMU's command line.
 struct Argument {
@@ -34,10 +26,11 @@ struct Argument {
 
 /// What a descriptor that QEMU inherits is.
 enum class Handle : std::uint8_t {
-  lock,      ///< The VM's lock: held for as long as QEMU lives.
-  listener,  ///< A UNIX socket that listens at `path`.
-  tap,       ///< A tap device in bridge `path`.
-  vhost_net  ///< /dev/vhost-net.
+  lock,        ///< The VM's lock: held for as long as QEMU lives.
+  listener,    ///< A UNIX socket that listens at `path`.
+  connection,  ///< A connection to the helper that listens at `path`.
+  tap,         ///< A tap device in bridge `path`.
+  vhost_net,   ///< /dev/vhost-net.
 };
 
 struct Descriptor {
@@ -191,6 +184,7 @@ struct Plan {
   ThreadPins pins;
   Claims claims;
   std::uint64_t locked_memory_mib = 0;  ///< RLIMIT_MEMLOCK of QEMU; 0: as it is.
+  Cage cage;
   std::vector<DiskSummary> disks;
   std::vector<NicSummary> nics;
   std::string display;  ///< URI of the display; empty: none.

@@ -20,6 +20,7 @@ std::string_view word(Handle handle) {
   switch (handle) {
     case Handle::lock: return "the lock";
     case Handle::listener: return "listening on";
+    case Handle::connection: return "connected to";
     case Handle::tap: return "a tap in bridge";
     case Handle::vhost_net: return "open";
   }
@@ -63,6 +64,34 @@ json::object pins_json(const Plan& plan) {
           {"exclusive", to_string(plan.claims.cpus)}};
 }
 
+std::string_view network_of(const Cage& cage) {
+  if (cage.internet && cage.unix_sockets) return "IPv4, IPv6 and UNIX sockets";
+  if (cage.internet) return "IPv4 and IPv6 sockets";
+  return cage.unix_sockets ? "UNIX sockets" : "no socket of its own";
+}
+
+/// What QEMU can reach once it runs.
+std::string cage_text(const Cage& cage) {
+  if (cage.confinement == profiles::Confinement::off)
+    return "\nno cage: QEMU may do all that its user may\n";
+  std::string text = "\nbeside these, QEMU and its libraries, the guest's QEMU may only:\n";
+  for (const auto& grant : cage.grants)
+    text += fmt::format("  {:<76}  # {}\n", describe(grant), grant.cause.origin());
+  return text + fmt::format("  have {}\n", network_of(cage));
+}
+
+json::object cage_json(const Cage& cage) {
+  json::array grants;
+  for (const auto& grant : cage.grants) {
+    auto object = cause_json(grant.cause);
+    object["may"] = describe(grant);
+    grants.push_back(std::move(object));
+  }
+  return {{"confine", profiles::to_string(cage.confinement)},
+          {"grants", std::move(grants)},
+          {"network", network_of(cage)}};
+}
+
 }  // namespace
 
 std::string as_text(const Plan& plan) {
@@ -81,6 +110,7 @@ std::string as_text(const Plan& plan) {
     text += fmt::format("  {}. {}\n     undo: {}\n", i + 1, describe(plan.steps[i].action),
                         describe_undo(plan.steps[i].action));
   text += pins_text(plan);
+  text += cage_text(plan.cage);
   if (plan.locked_memory_mib != 0)
     text += fmt::format("\nQEMU may lock {} MiB of memory\n", plan.locked_memory_mib);
   if (!plan.warnings.empty()) text += "\n";
@@ -130,6 +160,7 @@ json::value as_json(const Plan& plan) {
                       {"steps", std::move(steps)},
                       {"pins", plan.pins.vcpus.empty() ? json::value() : pins_json(plan)},
                       {"locked_memory_mib", plan.locked_memory_mib},
+                      {"cage", cage_json(plan.cage)},
                       {"warnings", std::move(warnings)}};
 }
 

@@ -2,6 +2,7 @@
 #include "launcher/run/exec.h"
 
 #include "launcher/base/unix_socket.h"
+#include "launcher/run/cage.h"
 #include "launcher/run/pins.h"
 
 #include <fcntl.h>
@@ -76,6 +77,7 @@ Result<UniqueFd> open_handle(const Place& place, const plan::Descriptor& descrip
       return fd;
     }
     case plan::Handle::listener: return listen_on(place, descriptor.path);
+    case plan::Handle::connection: return connect_unix(descriptor.path);
     case plan::Handle::tap: return tap_for_guest(place, descriptor.path);
     case plan::Handle::vhost_net: return place.root.open_file(descriptor.path, O_RDWR);
   }
@@ -149,6 +151,9 @@ Error become_qemu(const Place& place, const plan::Plan& plan, int lock) {
   if (auto done = allow_locked_memory(plan.locked_memory_mib); !done)
     return std::move(done).error();
   if (auto done = enter_emulator_cpus(plan.pins); !done) return std::move(done).error();
+  // From here on there is no way to files: QEMU's descriptors take the numbers.
+  auto cage = ReadyCage::make(place.root, plan.cage, plan.binary);
+  if (!cage) return std::move(cage).error();
   if (auto done = arrange(place, plan, lock); !done)
     return in_context(std::move(done).error(), "handing descriptors to QEMU");
 
@@ -159,6 +164,8 @@ Error become_qemu(const Place& place, const plan::Plan& plan, int lock) {
   argv.push_back(nullptr);
   std::string locale = "LC_ALL=C";
   std::string path = "PATH=/usr/bin:/bin";
+  if (auto done = (*std::move(cage)).enter(); !done)
+    return in_context(std::move(done).error(), "entering QEMU's cage");
   std::array<char*, 3> environment = {locale.data(), path.data(), nullptr};
   ::execve(plan.binary.c_str(), argv.data(), environment.data());
   return errno_error(errno, "execute " + plan.binary);

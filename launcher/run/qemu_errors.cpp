@@ -31,7 +31,13 @@ constexpr std::array known = {
     Known{"Cannot allocate memory", Fault::missing, "no-memory",
           "this host has too little memory free: lower memory_mb"},
     Known{"Permission denied", Fault::permission, "permission",
-          "the user that starts the guest must be able to open that file"},
+          "the user that starts the guest must be able to open that file, and the plan must name "
+          "it: see the end of `hvlaunch plan`; \"confine\": \"off\" tells whether it is the cage"},
+    Known{"Operation not permitted", Fault::permission, "permission",
+          "what QEMU tried may not be in its cage: \"confine\": \"off\" tells"},
+    Known{"Bad system call", Fault::permission, "permission",
+          "QEMU needs a system call that its cage has not: please report it, and take "
+          "\"confine\": \"default\" or \"off\" meanwhile"},
     Known{"doesn't support requested feature", Fault::missing, "no-cpu-feature",
           "the host's CPU lacks it: choose another CPU model"},
     Known{"is not a valid device model name", Fault::missing, "no-device",
@@ -66,7 +72,7 @@ Error explain_qemu(std::string_view log, std::string_view ending, const plan::Pl
                              words.empty() ? ", without a word" : ":\n  ", words),
       .hint = fmt::format("`hvlaunch explain {}` says where each argument comes from", plan.vm)};
   for (const auto& [pattern, fault, id, hint] : known)
-    if (log.contains(pattern)) {
+    if (log.contains(pattern) || ending.contains(pattern)) {
       error.fault = fault;
       error.id = id;
       error.hint = hint;

@@ -95,7 +95,7 @@ class Guest:
         control = None
         for each in wanted:
             number, kind, path = each["number"], each["kind"], self.moved(each["path"])
-            if kind in ("lock", "listener"):
+            if kind in ("lock", "listener", "connection"):
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
             if kind == "lock":
                 self.descriptors[number] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -105,6 +105,11 @@ class Guest:
                 listener.listen(16)
                 self.descriptors[number] = listener.detach()
                 control = path if path.endswith("/monitor.sock") else control
+            elif kind == "connection":
+                self.start_tpm(path)
+                client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                client.connect(path)
+                self.descriptors[number] = client.detach()
             else:
                 opened = self.open_tap() if kind == "tap" else self.open_file("/dev/vhost-net")
                 if opened is not None:
@@ -228,12 +233,6 @@ class Guest:
             self.image(node, made["node-name"])
             node = node.get("backing")
         return json.dumps(made)
-
-    def adapt_chardev(self, value):
-        found = re.search(r"path=(.*/tpm\.sock)$", value)
-        if found:
-            self.start_tpm(found[1].replace(",,", ","))
-        return value
 
     def file(self, path, source=None):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
