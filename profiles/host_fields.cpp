@@ -84,11 +84,17 @@ Pinning read_pinning(Fields& fields) {
       .helpers = set("helpers", {.text = "Host CPUs of vhost workers and helper programs",
                                  .example = "\"0-1\""}),
       .exclusive = {},
+      .isolate = {},
       .smt = {}};
   auto exclusive = fields["exclusive"].flag(
       true, {.text = "No other guest may use the vCPUs' cores; with `cpus` the default is `false`",
              .example = "false"});
   if (exclusive.given()) pinning.exclusive = {exclusive.value, std::move(exclusive.pointer)};
+  pinning.isolate = fields["isolate"].flag(
+      false, {.text = "While the guest runs, the host's programs and interrupts stay off the "
+                      "vCPUs' cores, which are then exclusive, and run at full clock; for root, "
+                      "with systemd",
+              .example = "true"});
   auto smt = fields["smt"].word(
       smt_words, Smt::pair,
       {.text = "`pair`: SMT siblings of the host are siblings in the guest. `avoid`: one vCPU a "

@@ -58,6 +58,7 @@ struct Pinning {
   /// No other guest may use the vCPUs' cores. Not given: for a placement or a
   /// list they are, for a pool and for `cpu_pinning` they are not.
   Sourced<std::optional<bool>> exclusive;
+  Sourced<bool> isolate;            ///< The host's own work is kept off the vCPUs' cores, too.
   Sourced<std::optional<Smt>> smt;  ///< nullopt: pair, but avoid with `spread`.
 
   /// Whether the profile says anything of it.

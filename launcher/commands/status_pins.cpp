@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/commands/status_pins.h"
+#include "launcher/base/text.h"
 #include "launcher/commands/load.h"
 #include "launcher/commands/output.h"
+#include "launcher/run/isolation.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/monitor.h"
 #include "launcher/run/pins.h"
@@ -27,10 +29,27 @@ Result<std::vector<run::PinnedThread>> threads_of(const run::Place& place) {
   return run::compare_pins(place.root, qemu->pid, monitor, pins);
 }
 
+json::value quiet_json(const run::Quiet& quiet) {
+  if (quiet.cpus.empty()) return nullptr;
+  return json::object{{"cpus", to_string(quiet.cpus)},
+                      {"slices", json::value_from(quiet.slices)},
+                      {"interrupts", quiet.interrupts}};
+}
+
+void show_quiet(const run::Quiet& quiet) {
+  if (quiet.cpus.empty()) return;
+  const auto cpus = to_string(quiet.cpus);
+  print(quiet.slices.empty()
+            ? fmt::format("the host's programs stay off CPU {}", cpus)
+            : fmt::format("CPU {} is open again to {}", cpus, join(quiet.slices, ", ")));
+  print(fmt::format("; interrupts that may come there: {}\n", quiet.interrupts));
+}
+
 }  // namespace
 
 Outcome show_pins(const Context& context, const run::Place& place) {
   const auto threads = TRY_OUTCOME(threads_of(place));
+  const auto quiet = run::quiet_of(place);
   const auto drifted = std::ranges::count_if(threads, &run::PinnedThread::drifted);
   if (context.json) {
     json::array list;
@@ -40,8 +59,10 @@ Outcome show_pins(const Context& context, const run::Place& place) {
                                   {"intended", to_string(thread.intended)},
                                   {"actual", to_string(thread.actual)},
                                   {"drifted", thread.drifted()}});
-    print_json(
-        json::object{{"name", place.vm}, {"threads", std::move(list)}, {"drifted", drifted}});
+    print_json(json::object{{"name", place.vm},
+                            {"threads", std::move(list)},
+                            {"drifted", drifted},
+                            {"isolated", quiet_json(quiet)}});
     return {};
   }
   if (threads.empty()) {
@@ -53,6 +74,7 @@ Outcome show_pins(const Context& context, const run::Place& place) {
     rows.push_back({thread.what, std::to_string(thread.id), to_string(thread.intended),
                     to_string(thread.actual), thread.drifted() ? "drifted" : "as planned"});
   print(table(rows));
+  show_quiet(quiet);
   if (drifted != 0)
     say(context, fmt::format("{} of {} threads are not where they were put: somebody has moved "
                              "them since the start",

@@ -35,6 +35,9 @@ void add_host_steps(const Machine& machine, std::vector<Step>& steps) {
   for (const auto& pages : machine.huge_pages)
     steps.push_back(
         {pages, {.pointer = machine.profile.huge_pages.enable.pointer, .why = "the guest's RAM"}});
+  if (machine.pins && !machine.pins->isolated.value.empty())
+    steps.push_back(
+        {IsolateCpus{.cpus = machine.pins->isolated.value}, machine.pins->isolated.cause});
 }
 
 /// What has to be there before QEMU starts, in order.
@@ -258,6 +261,12 @@ std::string describe(const Action& action) {
                                    ? ", as there are now"
                                    : fmt::format(", by making {}", pages.pages - pages.free));
           },
+          [](const IsolateCpus& isolate) {
+            return fmt::format(
+                "keep the host off CPU {0}: take {0} from system.slice, user.slice, init.scope and "
+                "from interrupts, and set the governor 'performance' there",
+                to_string(isolate.cpus));
+          },
       },
       action);
 }
@@ -288,6 +297,9 @@ std::string describe_undo(const Action& action) {
           },
           [](const HugePages&) -> std::string {
             return "the pool back at its size as soon as QEMU has the pages";
+          },
+          [](const IsolateCpus&) -> std::string {
+            return "what they had before, when no guest isolates the CPUs any more";
           },
       },
       action);

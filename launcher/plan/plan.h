@@ -122,9 +122,14 @@ struct HugePages {
   std::uint64_t free = 0;  ///< Of them, when the plan was made.
 };
 
+/// Keeps the host's own work off CPUs.
+struct IsolateCpus {
+  CpuSet cpus;
+};
+
 using Action =
     std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, MakeVirtualFunctions,
-                 SetVirtualFunction, BindFunction, MakeMdev, HugePages>;
+                 SetVirtualFunction, BindFunction, MakeMdev, HugePages, IsolateCpus>;
 
 struct Step {
   Action action;
