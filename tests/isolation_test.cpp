@@ -73,7 +73,9 @@ struct FakeHost {
   [[nodiscard]] std::string slice() const {
     return tree.read("/sys/fs/cgroup/system.slice/cpuset.cpus");
   }
-  [[nodiscard]] std::string interrupt() const { return tree.read("/proc/irq/24/smp_affinity_list"); }
+  [[nodiscard]] std::string interrupt() const {
+    return tree.read("/proc/irq/24/smp_affinity_list");
+  }
   /// Everything that isolation may change.
   [[nodiscard]] std::string all() const {
     return slice() + "|" + tree.read("/proc/irq/default_smp_affinity") + "|" + interrupt() + "|" +
@@ -105,9 +107,10 @@ struct Guest {
   Guest(const FakeHost& on, const std::string& name)
       : place(on.place(name)),
         lock(directory(on, name), place.lock()),
-        journal(hv::Journal::open(on.root, place.file("journal"),
-                                  [](const hv::Root&, const hv::Undo&) { return hv::Result<>(); })
-                    .value()) {
+        journal(
+            hv::Journal::open(on.root, place.file("journal"), [](const hv::Root&, const hv::Undo&) {
+              return hv::Result<>();
+            }).value()) {
     journal.keep();
   }
   hv::Result<> isolate(const CpuSet& cpus, hv::run::SetSlices set = FakeHost::set) {
@@ -115,8 +118,8 @@ struct Guest {
   }
   [[nodiscard]] hv::Result<> release() const {
     return hv::run::release_cpus(place.root,
-                        {.kind = hv::Undo::Kind::release_cpus, .path = place.directory()},
-                        FakeHost::set);
+                                 {.kind = hv::Undo::Kind::release_cpus, .path = place.directory()},
+                                 FakeHost::set);
   }
 
  private:
@@ -171,8 +174,7 @@ TEST_CASE("what the host keeps follows from its base and the isolated CPUs") {
   SUBCASE("an interrupt that came meanwhile gets what it would have got") {
     auto knobs = obeyed(kept);
     knobs[4].owner = "another";  // The number was given out anew.
-    knobs.push_back(
-        {.kind = KnobKind::interrupt, .name = "30", .owner = "pinned", .value = "3"});
+    knobs.push_back({.kind = KnobKind::interrupt, .name = "30", .owner = "pinned", .value = "3"});
     const auto none = next(kept, knobs, {}, host);
     CHECK_EQ(value_of(none, "24"), "0-7");
     CHECK_EQ(value_of(none, "30"), "3");
@@ -279,7 +281,8 @@ TEST_CASE("CPUs that cannot be isolated") {
   Guest web(here, "web");
   std::filesystem::remove_all(here.tree.path("/run/systemd"));
   CHECK_EQ(web.isolate({2}).error().id, "no-systemd");
-  CHECK_EQ(hv::run::release_cpus(here.root, {.path = "web"}, FakeHost::set).error().id, "damaged-journal");
+  CHECK_EQ(hv::run::release_cpus(here.root, {.path = "web"}, FakeHost::set).error().id,
+           "damaged-journal");
 }
 
 TEST_CASE("what an earlier boot remembered counts no more") {

@@ -26,7 +26,7 @@ Result<std::vector<run::PinnedThread>> threads_of(const run::Place& place) {
   const auto pins = state ? run::pins_of(*state) : plan::ThreadPins();
   if (pins.vcpus.empty()) return {};
   auto monitor = TRY(run::connect_monitor(place));
-  return run::compare_pins(place.root, qemu->pid, monitor, pins);
+  return run::compare_pins(place, qemu->pid, monitor, pins);
 }
 
 json::value quiet_json(const run::Quiet& quiet) {
@@ -58,6 +58,7 @@ Outcome show_pins(const Context& context, const run::Place& place) {
                                   {"thread", thread.id},
                                   {"intended", to_string(thread.intended)},
                                   {"actual", to_string(thread.actual)},
+                                  {"scheduler", thread.scheduler},
                                   {"drifted", thread.drifted()}});
     print_json(json::object{{"name", place.vm},
                             {"threads", std::move(list)},
@@ -69,10 +70,12 @@ Outcome show_pins(const Context& context, const run::Place& place) {
     say(context, fmt::format("{}: nothing is pinned", place.vm));
     return {};
   }
-  std::vector<std::vector<std::string>> rows = {{"WHAT", "THREAD", "INTENDED", "ACTUAL", ""}};
+  std::vector<std::vector<std::string>> rows = {
+      {"WHAT", "THREAD", "INTENDED", "ACTUAL", "SCHEDULER", ""}};
   for (const auto& thread : threads)
     rows.push_back({thread.what, std::to_string(thread.id), to_string(thread.intended),
-                    to_string(thread.actual), thread.drifted() ? "drifted" : "as planned"});
+                    to_string(thread.actual), thread.scheduler,
+                    thread.drifted() ? "drifted" : "as planned"});
   print(table(rows));
   show_quiet(quiet);
   if (drifted != 0)

@@ -66,7 +66,7 @@ std::vector<KeptKnob> next(const std::vector<KeptKnob>& before, std::vector<Knob
   for (auto& knob : knobs) {
     const auto known = std::ranges::find_if(
         before, [&](const KeptKnob& candidate) { return is_same(candidate.knob, knob); });
-    const auto base = known == before.end()             ? base_of_new(knob, before)
+    const auto base = known == before.end()               ? base_of_new(knob, before)
                       : is_ours(knob.value, *known, host) ? known->base
                                                           : knob.value;
     auto to = value_for(knob, base, isolated, host);

@@ -29,7 +29,11 @@ class Solver {
     set_nodes();
     pins_.emulator = others(in_->wish.emulator, "QEMU's own threads");
     pins_.iothreads = others(in_->wish.iothreads, "I/O threads");
-    pins_.helpers = others(in_->wish.helpers, "helpers");
+    pins_.helpers =
+        in_->wish.helpers.value
+            ? others(in_->wish.helpers, "helpers")
+            : Choice<CpuSet>{pins_.emulator.value,
+                             {.rule = "pinning", .why = "helpers: where QEMU's own threads run"}};
     if (!errors_.empty()) return std::unexpected(std::move(errors_));
     std::ranges::move(thread_warnings(*in_, pins_), std::back_inserter(pins_.warnings));
     return std::move(pins_);

@@ -5,6 +5,9 @@
 #include "launcher/base/text.h"
 #include "launcher/plan/emit.h"
 #include "launcher/plan/resolver.h"
+#include "profiles/words.h"
+
+#include <algorithm>
 
 namespace hv::plan {
 namespace {
@@ -82,7 +85,11 @@ std::vector<Step> steps_for(const Machine& machine) {
 ThreadPins pins_of(const Machine& machine) {
   if (!machine.pins) return {};
   ThreadPins pins{.emulator = machine.pins->emulator.value,
-                  .iothreads = machine.pins->iothreads.value};
+                  .iothreads = machine.pins->iothreads.value,
+                  .helpers = machine.pins->helpers.value};
+  const auto& scheduler = machine.profile.pinning.scheduler;
+  pins.policy = scheduler.policy.value;
+  if (scheduler.real_time()) pins.priority = std::max<std::uint64_t>(scheduler.priority.value, 1);
   for (const auto& [cpus, cause] : machine.pins->vcpus) pins.vcpus.push_back(cpus);
   return pins;
 }
@@ -186,6 +193,12 @@ Plan make_plan(const Machine& machine) {
           .shutdown = profile.shutdown,
           .record = {.machine = machine.type.value},
           .warnings = machine.warnings};
+}
+
+std::string scheduler_text(profiles::Policy policy, std::uint64_t priority) {
+  std::string text(profiles::word_of(profiles::policy_words, policy));
+  if (priority != 0) text += fmt::format(" {}", priority);
+  return text;
 }
 
 std::vector<std::string> argv_of(const Plan& plan) {

@@ -162,7 +162,13 @@ struct ThreadPins {
   std::vector<CpuSet> vcpus{};
   CpuSet emulator{};
   CpuSet iothreads{};
+  CpuSet helpers{};                                   ///< vhost workers, helper programs.
+  profiles::Policy policy = profiles::Policy::other;  ///< Of the vCPUs.
+  std::uint64_t priority = 0;
 };
+
+/// "fifo 1", "batch"; a policy that is not real time has no priority.
+[[nodiscard]] std::string scheduler_text(profiles::Policy policy, std::uint64_t priority);
 
 struct NicSummary {
   std::string kind;  ///< "user" or "bridge br0".

@@ -88,9 +88,10 @@ void remember_drop_ins(const Root& root, const std::vector<KeptKnob>& before,
 void remove_drop_ins(const Root& root, const std::vector<KeptKnob>& knobs) {
   for (const auto& [knob, base, to] : knobs) {
     if (knob.kind != KnobKind::slice || knob.owner == kept_of) continue;
-    const auto path = drop_in_of(knob.name);
+    auto path = drop_in_of(knob.name);
     (void)root.remove(path);
-    (void)root.remove(path.substr(0, path.rfind('/')));  // Unless there are others in it.
+    // And its two directories, unless there are others in them.
+    for (int i = 0; i < 2; ++i) (void)root.remove(path.erase(path.rfind('/')));
   }
 }
 
@@ -103,12 +104,12 @@ Result<> settle(const Root& root, const std::string& runtime, const CpuSet& isol
   const auto present = TRY(root.read("/sys/devices/system/cpu/present"));
   const auto host = TRY(parse_cpu_set(present));
   if (host - isolated == CpuSet())
-    return std::unexpected(
-        with_hint({.fault = Fault::missing,
-                   .id = "no-cpu-for-host",
-                   .message = fmt::format("with CPU {} isolated, none is left for the host",
-                                          to_string(isolated))},
-                  "stop another guest that isolates its CPUs, or give this one fewer"));
+    return std::unexpected(with_hint(
+        {.fault = Fault::missing,
+         .id = "no-cpu-for-host",
+         .message =
+             fmt::format("with CPU {} isolated, none is left for the host", to_string(isolated))},
+        "stop another guest that isolates its CPUs, or give this one fewer"));
   auto knobs = read_knobs(root, isolated | governed(before));
   remember_drop_ins(root, before, knobs);
   const auto kept = plan::next(before, std::move(knobs), isolated, host);
@@ -121,8 +122,9 @@ Result<> settle(const Root& root, const std::string& runtime, const CpuSet& isol
 
 Result<> check_host(const Root& root) {
   if (const auto may = root.open_file("/proc/irq/default_smp_affinity", O_WRONLY); !may)
-    return std::unexpected(with_hint(may.error(), "only root may keep the host off CPUs: start the "
-                                                  "guest as root, or take \"isolate\" out"));
+    return std::unexpected(with_hint(may.error(),
+                                     "only root may keep the host off CPUs: start the "
+                                     "guest as root, or take \"isolate\" out"));
   if (!root.exists("/run/systemd/system"))
     return std::unexpected(with_hint({.fault = Fault::missing,
                                       .id = "no-systemd",
@@ -168,8 +170,12 @@ Result<> release_cpus(const Root& root, const Undo& entry, SetSlices set) {
   if (slash == std::string::npos || slash == 0)
     return fail(Fault::failed, "damaged-journal", "'{}' is no guest's directory",
                 printable(entry.path));
-  const Paths paths{.profiles = {}, .config = {}, .state = {},
-                    .runtime = entry.path.substr(0, slash), .cache = {}, .firmware_config = {}};
+  const Paths paths{.profiles = {},
+                    .config = {},
+                    .state = {},
+                    .runtime = entry.path.substr(0, slash),
+                    .cache = {},
+                    .firmware_config = {}};
   const Place place{root, paths, entry.path.substr(slash + 1)};
   const auto turn = TRY(take_isolation_turn(root, paths.runtime), "giving CPUs back");
   TRY(root.remove(place.file("isolated")));

@@ -28,9 +28,9 @@ namespace hv::run {
 
 /// How quiet a guest's CPUs are now.
 struct Quiet {
-  CpuSet cpus;                       ///< Empty: it has isolated none.
-  std::vector<std::string> slices;   ///< Of the host, that may run there nevertheless.
-  std::size_t interrupts = 0;        ///< That may come there.
+  CpuSet cpus;                      ///< Empty: it has isolated none.
+  std::vector<std::string> slices;  ///< Of the host, that may run there nevertheless.
+  std::size_t interrupts = 0;       ///< That may come there.
 };
 [[nodiscard]] Quiet quiet_of(const Place& place);
 

@@ -53,8 +53,7 @@ Result<> write_knob(const Root& root, const KeptKnob& knob) {
     case KnobKind::governor: return root.write(governor_of(knob.knob.name), knob.to);
     case KnobKind::interrupt: return root.write(affinity_of(knob.knob.name), knob.to);
     case KnobKind::interrupts:
-      return root.write(default_affinity,
-                        plan::to_mask(parse_cpu_set(knob.to).value_or(CpuSet())));
+      return root.write(default_affinity, plan::to_mask(parse_cpu_set(knob.to).value_or(CpuSet())));
   }
   std::unreachable();
 }
@@ -67,10 +66,9 @@ std::string cpus_of_slice(const Root& root, std::string_view slice) {
 Error not_obeyed(const KeptKnob& slice, const std::string& actual) {
   return {.fault = Fault::failed,
           .id = "not-obeyed",
-          .message = fmt::format(
-              "{} was to have {}, and has {}", slice.knob.name,
-              slice.to.empty() ? "all CPUs" : "CPU " + slice.to,
-              actual.empty() ? "all CPUs" : "CPU " + actual),
+          .message = fmt::format("{} was to have {}, and has {}", slice.knob.name,
+                                 slice.to.empty() ? "all CPUs" : "CPU " + slice.to,
+                                 actual.empty() ? "all CPUs" : "CPU " + actual),
           .hint = fmt::format("the kernel must have cpusets, and no other program may set them: "
                               "`systemctl show -p AllowedCPUs {}`",
                               slice.knob.name)};
@@ -92,9 +90,8 @@ std::vector<Knob> read_knobs(const Root& root, const CpuSet& governors) {
   read_interrupts(root, knobs);
   for (const auto cpu : governors)
     if (auto value = root.read(governor_of(std::to_string(cpu))))
-      knobs.push_back({.kind = KnobKind::governor,
-                       .name = std::to_string(cpu),
-                       .value = *std::move(value)});
+      knobs.push_back(
+          {.kind = KnobKind::governor, .name = std::to_string(cpu), .value = *std::move(value)});
   return knobs;
 }
 

@@ -29,10 +29,9 @@ Error change_slice(const std::string& vm, const std::vector<std::string>& argv) 
   words.insert(words.end(), argv.begin(), argv.end());
   const auto program = find_program(words.front());
   if (!program)
-    return with_hint({.fault = Fault::missing,
-                      .id = "no-program",
-                      .message = "there is no systemd-run here"},
-                     "install it (Debian: apt-get install systemd)");
+    return with_hint(
+        {.fault = Fault::missing, .id = "no-program", .message = "there is no systemd-run here"},
+        "install it (Debian: apt-get install systemd)");
   std::vector<char*> pointers;
   pointers.reserve(words.size() + 1);
   for (auto& word : words) pointers.push_back(word.data());

@@ -9,6 +9,7 @@
 #include "launcher/run/huge_pages.h"
 #include "launcher/run/isolation.h"
 #include "launcher/run/lock.h"
+#include "launcher/run/pins.h"
 #include "launcher/run/program.h"
 #include "launcher/run/records.h"
 #include "launcher/run/slices.h"
@@ -272,6 +273,7 @@ Errors check_files(const Place& place, const plan::Plan& plan) {
 }
 
 Result<> prepare(const Place& place, const plan::Plan& plan, Journal& journal) {
+  TRY(enter_helper_cpus(plan.pins));  // What is started from here on stays there.
   for (const auto& [action, cause] : plan.steps) TRY(apply(place, action, journal));
   return {};
 }

@@ -54,13 +54,12 @@ class Isolated(HostCase):
         self.assertEqual({self.interrupts()[key] for key in moved}, {"CPUs 0-1,3"})
         self.assertEqual(self.host.read("/proc/irq/default_smp_affinity").strip(), "b")
         shown = json.loads(self.hv("status", "--pins", "--json", "one").out)
-        self.assertEqual((shown["threads"][0]["actual"], shown["isolated"]["cpus"], shown["isolated"]["slices"]),
-                         ("2", "2", []))
+        self.assertEqual((shown["drifted"], shown["isolated"]["cpus"], shown["isolated"]["slices"]), (0, "2", []))
 
         # A command that runs where the CPUs were taken from starts one more.
         self.hv("start", "two")
         self.assertEqual(self.slice(), "0-1")
-        self.assertFalse(json.loads(self.hv("status", "--pins", "--json", "one").out)["threads"][0]["drifted"])
+        self.assertEqual(json.loads(self.hv("status", "--pins", "--json", "one").out)["drifted"], 0)
         self.hv("stop", "one")
         self.assertEqual(self.slice(), "0-2")
         self.host.run("systemctl set-property --runtime init.scope AllowedCPUs=0-3", check=True)
@@ -110,6 +109,39 @@ class Isolated(HostCase):
         self.assertIn("systemctl ended with status 1", refused)
         self.assertIn("[program]", refused)
         self.assert_all_back(before)
+
+
+class Helped(HostCase):
+    def test_vhost_workers_and_schedulers_are_as_planned(self):
+        self.host.run("modprobe vhost_net; ip link add br0 type bridge && ip link set br0 up", check=True)
+        self.profile("one", network={"mode": "bridge", "bridge": "br0", "vhost": True},
+                     pinning={"vcpus": ["2"], "emulator": "0-1", "helpers": "3", "scheduler": "fifo"})
+        self.hv("caps")
+        before = self.host.snapshot()
+        self.hv("start", "one")
+        self.assertIn("bare: ready", self.guest_says("one"))
+        shown = json.loads(self.hv("status", "--pins", "--json", "one").out)
+        self.assertEqual(shown["drifted"], 0, shown)
+        threads = {t["what"]: (t["actual"], t["scheduler"]) for t in shown["threads"]}
+        self.assertEqual((threads["vCPU 0"], threads["vhost worker"], threads["QEMU"]),
+                         (("2", "fifo 1"), ("3", "other"), ("0-1", "other")), shown)
+        watch = self.host.run("grep Cpus_allowed_list /proc/$(pgrep -f '[h]vlaunch watch')/status", check=True).out
+        self.assertEqual(watch.split(), ["Cpus_allowed_list:", "3"])
+        worker = next(t for t in shown["threads"] if t["what"] == "vhost worker")
+        self.host.run(["taskset", "-p", "-c", "0", str(worker["thread"])], check=True)
+        vcpu = next(t for t in shown["threads"] if t["what"] == "vCPU 0")
+        self.host.run(["chrt", "-o", "-p", "0", str(vcpu["thread"])], check=True)
+        self.assertEqual(json.loads(self.hv("status", "--pins", "--json", "one").out)["drifted"], 2)
+        self.hv("stop", "--force", "one")
+        self.host.run(CLEAN_UP, timeout=120)
+        self.assert_unchanged(before, ignore=[*LEFT, r"link br0$", r"^process kvm"])
+
+    def test_merging_without_ksm_is_warned_of(self):
+        self.profile("one", memory_options={"merge": True})
+        self.assertIn("[ksm-off]", self.hv("plan", "one").out)
+        self.assertIn("ksm-off", self.hv("doctor", "one", "--json", exit=None).out)
+        self.host.run("echo 1 >/sys/kernel/mm/ksm/run", check=True)
+        self.assertNotIn("ksm-off", self.hv("plan", "one").out)
 
 
 if __name__ == "__main__":
