@@ -203,6 +203,18 @@ void check_pinning(const Profile& profile, Reading& reading) {
   if (!profile.cpu_pinning.empty() && pinning.vcpus.given())
     conflict(reading, {"/cpu_pinning", pinning.vcpus.pointer},
              "'cpu_pinning' and 'pinning' both say where vCPUs run", "leave one of the two out");
+  if (const auto& scheduler = pinning.scheduler;
+      scheduler.priority.given() && !scheduler.real_time())
+    conflict(reading, {scheduler.priority.pointer},
+             "only the policies 'fifo' and 'rr' have a priority", "add \"policy\": \"fifo\"");
+  if (!pinning.isolate.value) return;
+  if (!pinning.exclusive.value.value_or(true))
+    conflict(reading, {pinning.isolate.pointer, pinning.exclusive.pointer},
+             "'isolate' keeps the host off the vCPUs' cores, and 'exclusive' lets other guests in",
+             "leave 'exclusive' out: it follows from 'isolate'");
+  if (!pinning.vcpus.given() && profile.cpu_pinning.empty())
+    conflict(reading, {pinning.isolate.pointer}, "'isolate' needs to know where the vCPUs run",
+             "add 'place', 'near', 'vcpus' or 'cpus' beside it");
 }
 
 /// Options of QEMU that would take the guest out of our hands.

@@ -68,6 +68,17 @@ std::vector<Sourced<VcpuPins>> read_vcpu_pins(Fields& fields) {
   return ways;
 }
 
+Scheduler read_scheduler(Fields& fields) {
+  return {
+      .policy = fields["policy"].word(
+          policy_words, Policy::other,
+          {.text = "As sched(7) has them. `fifo`, `rr`: real time, before all else on those CPUs",
+           .example = "\"fifo\""}),
+      .priority = fields["priority"].number(
+          {.min = 1, .max = 99, .fallback = 0},
+          {.text = "Of `fifo` and `rr`; without it, 1, the lowest", .example = "10"})};
+}
+
 Pinning read_pinning(Fields& fields) {
   const auto set = [&](std::string_view name, const Doc& doc) {
     return optional_of(fields[name], parse_cpu_set, number_set_form, doc);
@@ -81,14 +92,25 @@ Pinning read_pinning(Fields& fields) {
                                    .example = "\"0-1\""}),
       .iothreads =
           set("iothreads", {.text = "Host CPUs of QEMU's I/O threads", .example = "\"2\""}),
-      .helpers = set("helpers", {.text = "Host CPUs of vhost workers and helper programs",
+      .helpers = set("helpers", {.text = "Host CPUs of vhost workers and helper programs; without "
+                                         "it, those of QEMU's own threads",
                                  .example = "\"0-1\""}),
       .exclusive = {},
+      .isolate = {},
+      .scheduler = {},
       .smt = {}};
   auto exclusive = fields["exclusive"].flag(
       true, {.text = "No other guest may use the vCPUs' cores; with `cpus` the default is `false`",
              .example = "false"});
   if (exclusive.given()) pinning.exclusive = {exclusive.value, std::move(exclusive.pointer)};
+  pinning.isolate = fields["isolate"].flag(
+      false, {.text = "While the guest runs, the host's programs and interrupts stay off the "
+                      "vCPUs' cores, which are then exclusive, and run at full clock; for root, "
+                      "with systemd",
+              .example = "true"});
+  pinning.scheduler = fields["scheduler"].object(
+      read_scheduler, {.text = "How the host's kernel schedules the vCPUs", .example = "\"fifo\""},
+      "policy");
   auto smt = fields["smt"].word(
       smt_words, Smt::pair,
       {.text = "`pair`: SMT siblings of the host are siblings in the guest. `avoid`: one vCPU a "

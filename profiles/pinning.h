@@ -31,6 +31,24 @@ enum class Smt : std::uint8_t {
   avoid,  ///< One vCPU a core; its siblings stay idle.
 };
 
+/// What the kernel's scheduler thinks of the vCPUs (sched(7)).
+enum class Policy : std::uint8_t {
+  other,
+  batch,
+  idle,
+  fifo,  ///< Real time: runs until it waits.
+  rr,    ///< Real time, in turns with others of the same priority.
+};
+
+struct Scheduler {
+  Sourced<Policy> policy{};
+  Sourced<std::uint64_t> priority{};  ///< Of `fifo` and `rr`; 0: not given.
+
+  [[nodiscard]] bool real_time() const {
+    return policy.value == Policy::fifo || policy.value == Policy::rr;
+  }
+};
+
 /// Cores of the NUMA node that a device of the guest is on.
 struct NearDevice {
   std::string device;  ///< As the profile names it.
@@ -58,11 +76,14 @@ struct Pinning {
   /// No other guest may use the vCPUs' cores. Not given: for a placement or a
   /// list they are, for a pool and for `cpu_pinning` they are not.
   Sourced<std::optional<bool>> exclusive;
+  Sourced<bool> isolate;            ///< The host's own work is kept off the vCPUs' cores, too.
+  Scheduler scheduler;              ///< Of the vCPUs.
   Sourced<std::optional<Smt>> smt;  ///< nullopt: pair, but avoid with `spread`.
 
   /// Whether the profile says anything of it.
   [[nodiscard]] bool given() const {
-    return vcpus.given() || emulator.given() || iothreads.given() || helpers.given();
+    return vcpus.given() || emulator.given() || iothreads.given() || helpers.given() ||
+           scheduler.policy.given();
   }
 };
 

@@ -105,6 +105,11 @@ inline constexpr Word<Smt> smt_words[] = {
     {"avoid", Smt::avoid},
 };
 
+inline constexpr Word<Policy> policy_words[] = {
+    {"other", Policy::other}, {"batch", Policy::batch}, {"idle", Policy::idle},
+    {"fifo", Policy::fifo},   {"rr", Policy::rr},
+};
+
 /// The sound devices, by the names that Profile::audio_model holds.
 inline constexpr Word<std::string_view> audio_words[] = {
     {"none", ""},

@@ -23,7 +23,8 @@ constexpr std::array words = {Word{Undo::Kind::remove_file, "remove-file", false
                               Word{Undo::Kind::return_function, "return-function", true, true},
                               Word{Undo::Kind::set_pool, "set-pool", true, true},
                               Word{Undo::Kind::remove_vfs, "remove-vfs", false, true},
-                              Word{Undo::Kind::set_vf, "set-vf", true, true}};
+                              Word{Undo::Kind::set_vf, "set-vf", true, true},
+                              Word{Undo::Kind::release_cpus, "release-cpus", false, true}};
 
 constexpr std::string_view boot_word = "boot\t";
 constexpr std::string_view done_word = "done\t";  // Before an entry that needs no undo any more.

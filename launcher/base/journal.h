@@ -28,6 +28,7 @@ struct Undo {
     set_pool,         ///< Set the pool of huge pages `path` to `value` pages.
     remove_vfs,       ///< Destroy the virtual functions of the PCI function `path`.
     set_vf,           ///< Give a virtual function of the interface `path` what `value` says.
+    release_cpus,     ///< The guest of the directory `path` isolates no CPUs any more.
   };
   Kind kind = Kind::remove_file;
   std::string path;     ///< Without line ends.

@@ -91,6 +91,19 @@ void warn_of_unverified_iso(const Context& context, plan::Plan& plan) {
           {"unverified-iso", fmt::format("{} has no checksum mark beside it", disk.path)});
 }
 
+/// Equal pages are offered to the kernel, and nothing looks at the offer.
+void warn_of_idle_ksm(const Context& context, const profiles::Profile& profile, plan::Plan& plan) {
+  const bool merges = std::ranges::any_of(profile.memory_options, [](const auto& option) {
+    return option.name == "merge" && option.wanted.value;
+  });
+  const auto run = context.root.read("/sys/kernel/mm/ksm/run").value_or("");
+  if (merges && run != "1")
+    plan.warnings.push_back(
+        {"ksm-off", run.empty() ? "memory_options.merge has no effect: this kernel has no KSM"
+                                : "memory_options.merge has no effect while KSM is off; as root: "
+                                  "`echo 1 >/sys/kernel/mm/ksm/run`"});
+}
+
 }  // namespace
 
 Errors placed(Errors errors, const Loaded& loaded) {
@@ -209,6 +222,7 @@ std::expected<Planned, Errors> load_plan(const Context& context, const std::stri
   if (!machine) return std::unexpected(placed(std::move(machine).error(), *loaded));
   auto plan = plan::make_plan(*machine);
   warn_of_unverified_iso(context, plan);
+  warn_of_idle_ksm(context, loaded->profile, plan);
   return Planned{*std::move(loaded), std::move(plan)};
 }
 

@@ -7,6 +7,7 @@
 #include "launcher/commands/shutdown.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/observe.h"
+#include "launcher/run/own_slice.h"
 #include "launcher/run/prepare.h"
 
 #include <boost/json.hpp>
@@ -59,6 +60,18 @@ Outcome start_planned(const Context& context, const Planned& planned, const Argu
   return {};
 }
 
+/// This very start once more.
+std::vector<std::string> start_argv(const Context& context, const std::string& vm,
+                                    const Arguments& arguments) {
+  std::vector<std::string> argv = {context.program};
+  if (context.user) argv.emplace_back("--user");
+  if (context.json) argv.emplace_back("--json");
+  argv.emplace_back("start");
+  if (arguments.has("paused")) argv.emplace_back("--paused");
+  argv.push_back(vm);
+  return argv;
+}
+
 /// Another guest was quicker to take what the plan had chosen.
 bool is_claimed(const Outcome& started) {
   return !started && started.error().front().id == "claimed";
@@ -76,6 +89,8 @@ Outcome start_one(Context& context, const std::string& vm, const Arguments& argu
 
   auto planned = load_plan(context, vm);
   if (!planned) return std::unexpected(std::move(planned).error());
+  if (run::must_change_slice(context.root, planned->plan))
+    return failed(run::change_slice(vm, start_argv(context, vm, arguments)));
   for (const auto& warning : planned->plan.warnings) warn(warning.message);
   auto started = start_planned(context, *planned, arguments);
   constexpr int tries = 32;  // Of guests that are all started at once.

@@ -25,10 +25,15 @@ class Solver {
                vcpus);
     for (const auto& cpus : pins_.vcpus) used_ |= cpus.value;
     set_claim();
+    set_isolated();
     set_nodes();
     pins_.emulator = others(in_->wish.emulator, "QEMU's own threads");
     pins_.iothreads = others(in_->wish.iothreads, "I/O threads");
-    pins_.helpers = others(in_->wish.helpers, "helpers");
+    pins_.helpers =
+        in_->wish.helpers.value
+            ? others(in_->wish.helpers, "helpers")
+            : Choice<CpuSet>{pins_.emulator.value,
+                             {.rule = "pinning", .why = "helpers: where QEMU's own threads run"}};
     if (!errors_.empty()) return std::unexpected(std::move(errors_));
     std::ranges::move(thread_warnings(*in_, pins_), std::back_inserter(pins_.warnings));
     return std::move(pins_);
@@ -133,7 +138,9 @@ class Solver {
     const auto& vcpus = in_->wish.vcpus.value;
     const auto* const list = std::get_if<PinList>(&vcpus);
     const bool pool = std::holds_alternative<PinPool>(vcpus);
-    if (!wish.value_or(!pool && (list == nullptr || !list->repeats))) {
+    const bool by_itself =
+        in_->wish.isolate.value || (!pool && (list == nullptr || !list->repeats));
+    if (!wish.value_or(by_itself)) {
       pins_.claim.cause = {
           .pointer = pointer, .rule = "pinning", .why = "other guests may use the same CPUs"};
       return;
@@ -144,6 +151,21 @@ class Solver {
                     .why = cores_.empty() ? "no other guest may use the vCPUs' CPUs"
                                           : "no other guest may use the vCPUs' cores, idle "
                                             "siblings among them"}};
+  }
+
+  void set_isolated() {
+    const auto& [wish, pointer] = in_->wish.isolate;
+    if (!wish || pins_.claim.value.empty()) return;
+    pins_.isolated = {
+        pins_.claim.value,
+        {.pointer = pointer, .why = "the host's own work stays off the vCPUs' cores"}};
+    if (in_->host.online - pins_.claim.value == CpuSet())
+      note({.fault = Fault::missing,
+            .id = "no-cpu-for-host",
+            .message = fmt::format("with CPU {} isolated, none is left for the host",
+                                   to_string(pins_.claim.value)),
+            .origin = {.pointer = pointer},
+            .hint = "pin to fewer CPUs, or without \"isolate\""});
   }
 
   void set_nodes() {

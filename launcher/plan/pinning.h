@@ -56,6 +56,7 @@ struct Pins {
   Choice<Cpus> guest;  ///< Its vCPUs in this order: threads, cores, dies, sockets.
   Choice<std::vector<std::uint32_t>> nodes;  ///< NUMA nodes of the vCPUs' CPUs: for its memory.
   Choice<CpuSet> claim;                      ///< What no other guest may use; empty: it shares.
+  Choice<CpuSet> isolated;                   ///< What the host itself may not use; mostly empty.
   std::vector<Warning> warnings;
 };
 

@@ -5,6 +5,9 @@
 #include "launcher/base/text.h"
 #include "launcher/plan/emit.h"
 #include "launcher/plan/resolver.h"
+#include "profiles/words.h"
+
+#include <algorithm>
 
 namespace hv::plan {
 namespace {
@@ -35,6 +38,9 @@ void add_host_steps(const Machine& machine, std::vector<Step>& steps) {
   for (const auto& pages : machine.huge_pages)
     steps.push_back(
         {pages, {.pointer = machine.profile.huge_pages.enable.pointer, .why = "the guest's RAM"}});
+  if (machine.pins && !machine.pins->isolated.value.empty())
+    steps.push_back(
+        {IsolateCpus{.cpus = machine.pins->isolated.value}, machine.pins->isolated.cause});
 }
 
 /// What has to be there before QEMU starts, in order.
@@ -79,7 +85,11 @@ std::vector<Step> steps_for(const Machine& machine) {
 ThreadPins pins_of(const Machine& machine) {
   if (!machine.pins) return {};
   ThreadPins pins{.emulator = machine.pins->emulator.value,
-                  .iothreads = machine.pins->iothreads.value};
+                  .iothreads = machine.pins->iothreads.value,
+                  .helpers = machine.pins->helpers.value};
+  const auto& scheduler = machine.profile.pinning.scheduler;
+  pins.policy = scheduler.policy.value;
+  if (scheduler.real_time()) pins.priority = std::max<std::uint64_t>(scheduler.priority.value, 1);
   for (const auto& [cpus, cause] : machine.pins->vcpus) pins.vcpus.push_back(cpus);
   return pins;
 }
@@ -186,6 +196,12 @@ Plan make_plan(const Machine& machine) {
           .warnings = machine.warnings};
 }
 
+std::string scheduler_text(profiles::Policy policy, std::uint64_t priority) {
+  std::string text(profiles::word_of(profiles::policy_words, policy));
+  if (priority != 0) text += fmt::format(" {}", priority);
+  return text;
+}
+
 std::vector<std::string> argv_of(const Plan& plan) {
   std::vector<std::string> argv = {plan.binary};
   for (const auto& [option, value, cause] : plan.arguments) {
@@ -259,6 +275,12 @@ std::string describe(const Action& action) {
                                    ? ", as there are now"
                                    : fmt::format(", by making {}", pages.pages - pages.free));
           },
+          [](const IsolateCpus& isolate) {
+            return fmt::format(
+                "keep the host off CPU {0}: take {0} from system.slice, user.slice, init.scope and "
+                "from interrupts, and set the governor 'performance' there",
+                to_string(isolate.cpus));
+          },
       },
       action);
 }
@@ -289,6 +311,9 @@ std::string describe_undo(const Action& action) {
           },
           [](const HugePages&) -> std::string {
             return "the pool back at its size as soon as QEMU has the pages";
+          },
+          [](const IsolateCpus&) -> std::string {
+            return "what they had before, when no guest isolates the CPUs any more";
           },
       },
       action);

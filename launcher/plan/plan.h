@@ -115,9 +115,14 @@ struct HugePages {
   std::uint64_t free = 0;  ///< Of them, when the plan was made.
 };
 
+/// Keeps the host's own work off CPUs.
+struct IsolateCpus {
+  CpuSet cpus;
+};
+
 using Action =
     std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, MakeVirtualFunctions,
-                 SetVirtualFunction, BindFunction, MakeMdev, HugePages>;
+                 SetVirtualFunction, BindFunction, MakeMdev, HugePages, IsolateCpus>;
 
 struct Step {
   Action action;
@@ -150,7 +155,13 @@ struct ThreadPins {
   std::vector<CpuSet> vcpus{};
   CpuSet emulator{};
   CpuSet iothreads{};
+  CpuSet helpers{};                                   ///< vhost workers, helper programs.
+  profiles::Policy policy = profiles::Policy::other;  ///< Of the vCPUs.
+  std::uint64_t priority = 0;
 };
+
+/// "fifo 1", "batch"; a policy that is not real time has no priority.
+[[nodiscard]] std::string scheduler_text(profiles::Policy policy, std::uint64_t priority);
 
 struct NicSummary {
   std::string kind;  ///< "user" or "bridge br0".

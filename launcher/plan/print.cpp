@@ -44,12 +44,15 @@ json::object argument_json(const Argument& argument) {
 
 /// Which host CPUs each thread gets.
 std::string pins_text(const Plan& plan) {
-  const auto& [vcpus, emulator, iothreads] = plan.pins;
+  const auto& [vcpus, emulator, iothreads, helpers, policy, priority] = plan.pins;
   if (vcpus.empty()) return {};
   std::string text = "\nthreads, before the guest's first instruction:\n";
   for (std::size_t i = 0; i < vcpus.size(); ++i)
     text += fmt::format("  vCPU {:<3} on CPU {}\n", i, to_string(vcpus[i]));
   text += fmt::format("  QEMU     on CPU {}\n", to_string(emulator));
+  if (helpers != emulator) text += fmt::format("  helpers  on CPU {}\n", to_string(helpers));
+  if (policy != profiles::Policy::other)
+    text += fmt::format("  the vCPUs by scheduler '{}'\n", scheduler_text(policy, priority));
   if (!plan.claims.cpus.empty())
     text += fmt::format("  no other guest gets CPU {}\n", to_string(plan.claims.cpus));
   return text;
@@ -61,6 +64,8 @@ json::object pins_json(const Plan& plan) {
   return {{"vcpus", std::move(vcpus)},
           {"emulator", to_string(plan.pins.emulator)},
           {"iothreads", to_string(plan.pins.iothreads)},
+          {"helpers", to_string(plan.pins.helpers)},
+          {"scheduler", scheduler_text(plan.pins.policy, plan.pins.priority)},
           {"exclusive", to_string(plan.claims.cpus)}};
 }
 

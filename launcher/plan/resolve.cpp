@@ -24,8 +24,6 @@ void refuse_what_is_not_there_yet(Resolver& in) {
   const auto& [quota, memory_max] = profile.limits;
   for (const auto* const limit : {&quota, &memory_max})
     if (limit->given()) refuse(limit->pointer, "limit what a guest may use of the host");
-  if (const auto& helpers = profile.pinning.helpers; helpers.given())
-    refuse(helpers.pointer, "pin vhost workers and helper programs");
   for (const auto& [name, wanted] : profile.memory_options)
     if (wanted.value && (name == "guest_memfd" || name == "private"))
       refuse(wanted.pointer, fmt::format("give a guest '{}' memory", name));

@@ -166,6 +166,10 @@ void resolve_pins(Resolver& in, Machine& machine) {
     return;
   }
   for (const auto& [id, message] : pins->warnings) in.warn(id, message);
+  if (wish.scheduler.real_time() && pins->claim.value.empty())
+    in.warn("shared-real-time",
+            "the vCPUs run before all else on CPUs that are not theirs alone: others wait for as "
+            "long as the guest is busy");
   machine.cpus = pins->guest;
   machine.pins = *std::move(pins);
 }

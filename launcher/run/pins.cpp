@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/run/pins.h"
 
+#include "launcher/run/helpers.h"
 #include "launcher/run/monitor.h"
+#include "profiles/words.h"
 #include "qmp/commands.h"
 
 #include <sched.h>
@@ -56,10 +58,53 @@ Result<> pin(pid_t thread, const CpuSet& cpus, const std::string& what) {
   return {};
 }
 
+int number_of(profiles::Policy policy) {
+  switch (policy) {
+    case profiles::Policy::other: return SCHED_OTHER;
+    case profiles::Policy::batch: return SCHED_BATCH;
+    case profiles::Policy::idle: return SCHED_IDLE;
+    case profiles::Policy::fifo: return SCHED_FIFO;
+    case profiles::Policy::rr: return SCHED_RR;
+  }
+  std::unreachable();
+}
+
+/// "fifo 1"; empty: it cannot be told.
+std::string scheduler_of(pid_t thread) {
+  const auto number = ::sched_getscheduler(thread);
+  sched_param actual{};
+  if (number < 0 || ::sched_getparam(thread, &actual) < 0) return {};
+  for (const auto& [word, policy] : profiles::policy_words)
+    if (number_of(policy) == (number & ~SCHED_RESET_ON_FORK))
+      return plan::scheduler_text(policy, static_cast<std::uint64_t>(actual.sched_priority));
+  return fmt::format("policy {}", number);
+}
+
+Result<> schedule(pid_t thread, const plan::ThreadPins& pins, const std::string& what) {
+  if (pins.policy == profiles::Policy::other) return {};
+  const auto wanted = plan::scheduler_text(pins.policy, pins.priority);
+  const sched_param parameter{.sched_priority = static_cast<int>(pins.priority)};
+  // What a vCPU's thread starts, as KVM does, is not to run before all else.
+  if (::sched_setscheduler(thread, number_of(pins.policy) | SCHED_RESET_ON_FORK, &parameter) < 0) {
+    auto error = errno_error(errno, fmt::format("give {} the scheduler '{}'", what, wanted));
+    error.id = "no-scheduler";
+    return std::unexpected(
+        with_hint(std::move(error),
+                  fmt::format("start the guest as root, or allow it: `{{user}} - rtprio {}` "
+                              "in /etc/security/limits.d, or LimitRTPRIO={} in the unit",
+                              pins.priority, pins.priority)));
+  }
+  if (const auto actual = scheduler_of(thread); actual != wanted)
+    return fail(Fault::failed, "no-scheduler", "{} was to have the scheduler '{}', and has '{}'",
+                what, wanted, actual);
+  return {};
+}
+
 struct Wanted {
   std::string what;
   pid_t thread = 0;
   CpuSet cpus;
+  std::string scheduler{};  ///< Empty: any will do.
 };
 
 /// The threads that have cleared huge pages beside them, and are QEMU's own from now on.
@@ -74,19 +119,38 @@ Result<std::vector<Wanted>> thread_contexts(qmp::Client& monitor, const CpuSet& 
   return all;
 }
 
-/// vCPUs and I/O threads with the CPUs they are to have.
-Result<std::vector<Wanted>> wanted_of(qmp::Client& monitor, const plan::ThreadPins& pins) {
+/// vCPUs, I/O threads and vhost workers with the CPUs they are to have.
+Result<std::vector<Wanted>> wanted_of(const Root& root, pid_t qemu, qmp::Client& monitor,
+                                      const plan::ThreadPins& pins) {
   std::vector<Wanted> all;
+  const auto scheduler = pins.policy == profiles::Policy::other
+                             ? std::string()
+                             : plan::scheduler_text(pins.policy, pins.priority);
   for (const auto& cpu : TRY(ask(monitor, qmp::QueryCpusFast{})))
     if (cpu.index < pins.vcpus.size())
-      all.push_back({fmt::format("vCPU {}", cpu.index), cpu.thread_id, pins.vcpus[cpu.index]});
+      all.push_back(
+          {fmt::format("vCPU {}", cpu.index), cpu.thread_id, pins.vcpus[cpu.index], scheduler});
   if (all.size() != pins.vcpus.size())
     return fail(Fault::failed, "not-pinned", "QEMU has {} vCPUs, and {} are to be pinned",
                 all.size(), pins.vcpus.size());
   for (const auto& thread : TRY(ask(monitor, qmp::QueryIothreads{})))
     all.push_back({"I/O thread " + thread.id, thread.thread_id, pins.iothreads});
   std::ranges::move(TRY(thread_contexts(monitor, pins.emulator)), std::back_inserter(all));
+  for (const auto& [what, thread] : vhost_workers(root, qemu))
+    all.push_back({what, thread, pins.helpers});
   return all;
+}
+
+/// One of QEMU's threads; nothing if it has just ended.
+std::optional<PinnedThread> look_at(const Wanted& wanted) {
+  auto actual = affinity_of(wanted.thread);
+  if (!actual && actual.error().os_error == ESRCH) return std::nullopt;
+  return PinnedThread{.what = wanted.what,
+                      .id = wanted.thread,
+                      .intended = wanted.cpus,
+                      .actual = std::move(actual).value_or(CpuSet()),
+                      .intended_scheduler = wanted.scheduler,
+                      .scheduler = scheduler_of(wanted.thread)};
 }
 
 }  // namespace
@@ -96,33 +160,41 @@ Result<> enter_emulator_cpus(const plan::ThreadPins& pins) {
   return pin(0, pins.emulator, "QEMU");
 }
 
-Result<> apply_pins(qmp::Client& monitor, const plan::ThreadPins& pins) {
+Result<> enter_helper_cpus(const plan::ThreadPins& pins) {
+  if (pins.vcpus.empty() || pins.helpers.empty()) return {};
+  return pin(0, pins.helpers, "what helps the guest");
+}
+
+Result<> apply_pins(const Root& root, pid_t qemu, qmp::Client& monitor,
+                    const plan::ThreadPins& pins) {
   if (pins.vcpus.empty()) return {};
-  for (const auto& [what, thread, cpus] : TRY(wanted_of(monitor, pins)))
+  for (const auto& [what, thread, cpus, scheduler] : TRY(wanted_of(root, qemu, monitor, pins))) {
     TRY(pin(thread, cpus, what));
+    if (!scheduler.empty()) TRY(schedule(thread, pins, what));
+  }
   return {};
 }
 
-Result<std::vector<PinnedThread>> compare_pins(const Root& root, pid_t pid, qmp::Client& monitor,
+Result<std::vector<PinnedThread>> compare_pins(const Place& place, pid_t qemu, qmp::Client& monitor,
                                                const plan::ThreadPins& pins) {
-  const auto wanted = TRY(wanted_of(monitor, pins));
-  std::vector<PinnedThread> threads;
-  for (const auto& name : TRY(root.list(fmt::format("/proc/{}/task", pid)))) {
+  auto wanted = TRY(wanted_of(place.root, qemu, monitor, pins));
+  const auto known = wanted.size();
+  for (const auto& name : TRY(place.root.list(fmt::format("/proc/{}/task", qemu)))) {
     pid_t id = 0;
     std::from_chars(name.data(), name.data() + name.size(), id);
-    const auto known = std::ranges::find(wanted, id, &Wanted::thread);
-    const bool own = known == wanted.end();
-    auto actual = affinity_of(id);
-    if (!actual && actual.error().os_error == ESRCH) continue;  // It has just ended.
-    threads.push_back({.what = own ? "QEMU" : known->what,
-                       .id = id,
-                       .intended = own ? pins.emulator : known->cpus,
-                       .actual = std::move(actual).value_or(CpuSet())});
+    if (std::ranges::find(wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(known), id,
+                          &Wanted::thread) != wanted.begin() + static_cast<std::ptrdiff_t>(known))
+      continue;
+    const bool kernels = is_kernels_own(place.root, qemu, id);
+    // KVM's housekeeper comes with the first vCPU that runs, and stays beside it.
+    auto cpus = kernels ? affinity_of(id).value_or(CpuSet()) : pins.emulator;
+    wanted.push_back({kernels ? "KVM" : "QEMU", id, std::move(cpus)});
   }
-  const auto order = [&](const PinnedThread& thread) {
-    return std::ranges::find(wanted, thread.id, &Wanted::thread) - wanted.begin();
-  };
-  std::ranges::stable_sort(threads, {}, order);
+  for (const auto& [what, id] : helper_programs(place, qemu))
+    wanted.push_back({what, id, pins.helpers});
+  std::vector<PinnedThread> threads;
+  for (const auto& thread : wanted)
+    if (auto seen = look_at(thread)) threads.push_back(*std::move(seen));
   return threads;
 }
 

@@ -15,21 +15,30 @@ struct PinnedThread {
   std::string what;  ///< "vCPU 0", "iothread disk", "QEMU".
   pid_t id = 0;
   CpuSet intended;
-  CpuSet actual;  ///< Empty: it cannot be told.
+  CpuSet actual;                     ///< Empty: it cannot be told.
+  std::string intended_scheduler{};  ///< "fifo 1"; empty: any will do.
+  std::string scheduler{};
 
-  [[nodiscard]] bool drifted() const { return actual != intended; }
+  [[nodiscard]] bool drifted() const {
+    return actual != intended || (!intended_scheduler.empty() && scheduler != intended_scheduler);
+  }
 };
 
 /// Restricts the calling process, before it becomes QEMU, to the CPUs of QEMU's
 /// own threads: all that QEMU starts inherits them.
 [[nodiscard]] Result<> enter_emulator_cpus(const plan::ThreadPins& pins);
 
-/// Pins vCPUs, I/O threads and those that QEMU has pinned itself, and reads back that the kernel
-/// has done so. Error: not-pinned.
-[[nodiscard]] Result<> apply_pins(qmp::Client& monitor, const plan::ThreadPins& pins);
+/// The same with those of helper programs, for what starts them.
+[[nodiscard]] Result<> enter_helper_cpus(const plan::ThreadPins& pins);
 
-/// Every thread of QEMU, process `pid`, against the pins.
-[[nodiscard]] Result<std::vector<PinnedThread>> compare_pins(const Root& root, pid_t pid,
+/// Pins vCPUs, I/O threads, vhost workers and those that QEMU, process `qemu`,
+/// has pinned itself, gives the vCPUs their scheduler, and reads back that the
+/// kernel has done so. Error: not-pinned, no-scheduler.
+[[nodiscard]] Result<> apply_pins(const Root& root, pid_t qemu, qmp::Client& monitor,
+                                  const plan::ThreadPins& pins);
+
+/// Every thread of QEMU and what works for it, against the pins.
+[[nodiscard]] Result<std::vector<PinnedThread>> compare_pins(const Place& place, pid_t qemu,
                                                              qmp::Client& monitor,
                                                              const plan::ThreadPins& pins);
 

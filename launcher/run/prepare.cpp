@@ -7,7 +7,9 @@
 #include "launcher/run/disk_image.h"
 #include "launcher/run/hand_bound.h"
 #include "launcher/run/huge_pages.h"
+#include "launcher/run/isolation.h"
 #include "launcher/run/lock.h"
+#include "launcher/run/pins.h"
 #include "launcher/run/program.h"
 #include "launcher/run/records.h"
 #include "launcher/run/slices.h"
@@ -170,6 +172,9 @@ Result<> apply(const Place& place, const plan::Action& action, Journal& journal)
           [&](const plan::SetVirtualFunction& set) { return set_virtual_function(set, journal); },
           [&](const plan::MakeMdev& mdev) { return make_mdev(place.root, mdev, journal); },
           [&](const plan::HugePages& pages) { return make_huge_pages(place.root, pages, journal); },
+          [&](const plan::IsolateCpus& isolate) {
+            return isolate_cpus(place, isolate.cpus, journal);
+          },
       },
       action);
 }
@@ -268,6 +273,7 @@ Errors check_files(const Place& place, const plan::Plan& plan) {
 }
 
 Result<> prepare(const Place& place, const plan::Plan& plan, Journal& journal) {
+  TRY(enter_helper_cpus(plan.pins));  // What is started from here on stays there.
   for (const auto& [action, cause] : plan.steps) TRY(apply(place, action, journal));
   return {};
 }
@@ -281,6 +287,7 @@ Result<> undo(const Root& root, const Undo& entry) {
     case Undo::Kind::return_function: return return_function(root, entry);
     case Undo::Kind::remove_vfs: return remove_vfs(root, entry);
     case Undo::Kind::set_vf: return set_vf_back(root, entry);
+    case Undo::Kind::release_cpus: return release_cpus(root, entry);
   }
   std::unreachable();
 }

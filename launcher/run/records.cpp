@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/run/records.h"
 
+#include "profiles/words.h"
+
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
 
@@ -14,7 +16,7 @@ namespace hv::run {
 namespace json = boost::json;
 
 BOOST_DESCRIBE_STRUCT(Ladder, (), (agent, acpi, quit, term))
-BOOST_DESCRIBE_STRUCT(PinState, (), (vcpus, emulator, iothreads))
+BOOST_DESCRIBE_STRUCT(PinState, (), (vcpus, emulator, iothreads, helpers, policy, priority))
 BOOST_DESCRIBE_STRUCT(GuestState, (),
                       (vm, pid, started_at, profile, profile_hash, binary, qemu_version,
                        architecture, accelerator, machine, vcpus, memory_mib, uuid, display,
@@ -85,6 +87,9 @@ GuestState state_of(const plan::Plan& plan) {
   for (const auto& cpus : plan.pins.vcpus) state.pins.vcpus.push_back(to_string(cpus));
   state.pins.emulator = to_string(plan.pins.emulator);
   state.pins.iothreads = to_string(plan.pins.iothreads);
+  state.pins.helpers = to_string(plan.pins.helpers);
+  state.pins.policy = profiles::word_of(profiles::policy_words, plan.pins.policy);
+  state.pins.priority = plan.pins.priority;
   for (const auto& function : plan.claims.functions) state.devices.push_back(to_string(function));
   for (const auto& [id, message] : plan.warnings) state.warnings.push_back(message);
   return state;
@@ -93,7 +98,11 @@ GuestState state_of(const plan::Plan& plan) {
 plan::ThreadPins pins_of(const GuestState& state) {
   const auto set = [](const std::string& text) { return parse_cpu_set(text).value_or(CpuSet()); };
   plan::ThreadPins pins{.emulator = set(state.pins.emulator),
-                        .iothreads = set(state.pins.iothreads)};
+                        .iothreads = set(state.pins.iothreads),
+                        .helpers = set(state.pins.helpers),
+                        .priority = state.pins.priority};
+  for (const auto& [word, policy] : profiles::policy_words)
+    if (word == state.pins.policy) pins.policy = policy;
   for (const auto& cpus : state.pins.vcpus) pins.vcpus.push_back(set(cpus));
   return pins;
 }

@@ -27,6 +27,9 @@ struct PinState {
   std::vector<std::string> vcpus;  ///< Empty: nothing is pinned.
   std::string emulator;
   std::string iothreads;
+  std::string helpers;
+  std::string policy = "other";
+  std::uint64_t priority = 0;
 };
 
 /// How the guest was started: for `status`, and for `stop` to keep to the

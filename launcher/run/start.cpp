@@ -138,10 +138,10 @@ Result<> remember_machine(const Place& place, const std::string& machine) {
 }
 
 /// Pins, and proves it, before the guest's first instruction.
-Result<> settle_in(const Root& root, qmp::Client& monitor, const plan::ThreadPins& pins,
-                   Journal& journal, FirstState first_state) {
-  TRY(set_pools_back(root, journal));  // QEMU has its pages.
-  TRY(apply_pins(monitor, pins), "pinning the guest's threads");
+Result<> settle_in(const Place& place, pid_t qemu, qmp::Client& monitor,
+                   const plan::ThreadPins& pins, Journal& journal, FirstState first_state) {
+  TRY(set_pools_back(place.root, journal));  // QEMU has its pages.
+  TRY(apply_pins(place.root, qemu, monitor, pins), "pinning the guest's threads");
   if (first_state == FirstState::running) TRY(ask(monitor, qmp::Cont{}));
   return {};
 }
@@ -170,7 +170,7 @@ Result<> run_stages(const Place& place, const plan::Plan& plan, const StartOptio
   auto monitor = TRY(wait_until_up(place, plan, child));
   TRY(await_watch(watch_ready));
   TRY(remember_machine(place, plan.record.machine));
-  TRY(settle_in(place.root, monitor, plan.pins, journal, options.first_state));
+  TRY(settle_in(place, child.pid(), monitor, plan.pins, journal, options.first_state));
   child.release();
   return {};
 }
@@ -195,8 +195,10 @@ Result<> tune(const Place& place, FirstState first_state) {
   auto client = TRY(connect_monitor(place, start_patience));
   const auto state = load_state(place);
   auto journal = TRY(Journal::open(place.root, place.file("journal"), undo));
-  auto done = settle_in(place.root, client, state ? pins_of(*state) : plan::ThreadPins(), journal,
-                        first_state);
+  const auto qemu = find_holder(place.root, place.lock(), lock_number,
+                                static_cast<pid_t>(state ? state->pid : 0));
+  auto done = settle_in(place, qemu ? qemu->pid : 0, client,
+                        state ? pins_of(*state) : plan::ThreadPins(), journal, first_state);
   journal.keep();
   return done;
 }

@@ -44,6 +44,7 @@ PATTERNS = [
     "/proc/self/mountinfo", "/proc/locks", "/proc/net/route", "/proc/swaps",
     "/run/hvlaunch/**", "/run/user/*/hvlaunch/**", "/var/lib/hypervisor/**", "/etc/hypervisor/**", "/dev/shm/**",
     "/dev/hugepages/**", "/dev/mqueue/**", "/run/udev/rules.d/**", "/etc/udev/rules.d/**", "/run/systemd/system/**",
+    "/run/systemd/system.control/**",
     "/etc/modprobe.d/**", "/run/modprobe.d/**",
     "/proc/[0-9]*/stat", "/proc/[0-9]*/status",
 ]
