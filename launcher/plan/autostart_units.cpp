@@ -30,10 +30,13 @@ std::string target_of(std::size_t step) {
 
 /// Without default dependencies: with them, systemd orders it after what it is a part of.
 std::string step_unit(std::size_t step) {
-  return fmt::format(
+  auto text = fmt::format(
       "{}[Unit]\nDescription=Guests of step {} have started\nPartOf=hvlaunch.target\n"
       "DefaultDependencies=no\nConflicts=shutdown.target\nBefore=shutdown.target\n",
       origin, step);
+  // Directly, too: all guests of a step may have failed.
+  if (step > 1) text += fmt::format("After={}\n", target_of(step - 1));
+  return text;
 }
 
 /// Waits, and notes on disk that the guest's start begins. No start depends on it.

@@ -36,8 +36,9 @@ void check_names(const std::vector<std::string>& names) {
 }
 
 void check_units(const plan::AutostartPlan& made) {
-  static const std::set<std::string_view> keys = {"After", "Wants", "Description", "Type",
-                                                  "TimeoutStartSec", "ExecStart"};
+  static const std::set<std::string_view> keys = {
+      "After", "Before",      "Conflicts", "DefaultDependencies", "PartOf",
+      "Wants", "Description", "Type",      "TimeoutStartSec",     "ExecStart"};
   for (const auto& file : plan::units_of(made, {.program = "/p", .units = "/u"})) {
     require(fuzz::is_plain(file.path) && !file.path.starts_with('/') &&
                 !file.path.contains("/../") && !file.path.starts_with("../"),

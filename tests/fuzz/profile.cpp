@@ -2,8 +2,8 @@
 //
 // A profile is decoded, or every error says where; a change of one value leaves
 // a profile that is decoded to that value.
-#include "launcher/base/text.h"
 #include "profiles/profile.h"
+#include "launcher/base/text.h"
 #include "profiles/rewrite.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -43,8 +43,9 @@ void check_profile(const profiles::Source& source, const profiles::Profile& prof
   const auto again = profiles::parse_profile({.name = "p", .text = *changed});
   require(again.has_value(), "a profile with a value set is one");
   require(again->autostart.priority.value == 17, "the value is what was set");
-  require(again->name.value == profile.name.value && again->memory_mib.value.value ==
-              profile.memory_mib.value.value && again->cpus.value.value == profile.cpus.value.value &&
+  require(again->name.value == profile.name.value &&
+              again->memory_mib.value.value == profile.memory_mib.value.value &&
+              again->cpus.value.value == profile.cpus.value.value &&
               again->disk.size_gib.value == profile.disk.size_gib.value,
           "other values stay");
 }
