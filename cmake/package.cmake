@@ -19,6 +19,13 @@ hv_page(zsh _hvlaunch ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 hv_page(fish hvlaunch.fish ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 add_custom_target(pages ALL DEPENDS ${pages})
 
+# systemd's generators are found by their place; ours is the program by another name.
+file(CREATE_LINK ../../../bin/hvlaunch ${PROJECT_BINARY_DIR}/hvlaunch-generator SYMBOLIC)
+foreach(scope system user)
+  install(FILES systemd/hvlaunch.target DESTINATION lib/systemd/${scope})
+  install(FILES ${PROJECT_BINARY_DIR}/hvlaunch-generator DESTINATION lib/systemd/${scope}-generators)
+endforeach()
+
 install(DIRECTORY profiles/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)

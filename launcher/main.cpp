@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/base/text.h"
+#include "launcher/commands/autostart.h"
 #include "launcher/commands/config.h"
 #include "launcher/commands/output.h"
 
@@ -165,11 +166,27 @@ int run(const std::vector<std::string>& words) {
   return status != 0 ? status : static_cast<int>(Fault::failed);  // A full disk, a closed pipe.
 }
 
+/// By the name under which systemd calls it. No boot fails for our sake.
+bool is_generator(std::string_view name) {
+  return name.ends_with("hvlaunch-generator");
+}
+
+int generate(const std::vector<std::string>& directories) try {
+  auto root = Root::open("/");
+  if (!root) return 0;
+  return commands::generator_main(
+      {.root = *std::move(root), .environment = read_environment(), .program = own_path()},
+      directories);
+} catch (...) {
+  return 0;
+}
+
 }  // namespace
 }  // namespace hv
 
 int main(int argc, char** argv) try {
   hv::mend_inheritance();
+  if (argc > 0 && hv::is_generator(argv[0])) return hv::generate({argv + 1, argv + argc});
   return hv::run({argv + std::min(argc, 1), argv + argc});
 } catch (const std::exception& bug) {
   fmt::print(stderr, "hvlaunch: internal error: {}\n", bug.what());

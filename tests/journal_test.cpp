@@ -179,9 +179,9 @@ TEST_CASE("a function's binding is recorded with its address, and ends with the 
 TEST_CASE("a damaged line is an error, undoes nothing and is kept") {
   const TempTree tree;
   const auto root = tree.root();
-  for (const auto* const line :
-       {"remove-file\t/one\nrm -rf\t/\n", "\n", "remove-file /one\n", "\x1b[2J\t/x\n",
-        "remove-file\n", "write-value\t/sys/x\n", "return-function\t0000:01:00.0\n"}) {
+  for (const auto* const line : {"remove-file\t/one\nrm -rf\t/\n", "\n", "remove-file /one\n",
+                                 "\x1b[2J\t/x\n", "remove-file\n", "remove-file\t\n",
+                                 "write-value\t/sys/x\n", "return-function\t0000:01:00.0\n"}) {
     CAPTURE(line);
     tree.write("/journal", line);
     auto journal = Journal::open(root, "/journal", note).value();

@@ -82,6 +82,27 @@ TEST_CASE("a host that shows nothing is one core") {
   CHECK_EQ(host.allowed, CpuSet{0});
 }
 
+TEST_CASE("a host whose list of CPUs is none has one") {
+  const TempTree tree;
+  for (const auto* const list : {"", "?", "5-2", "9999999999"}) {
+    CAPTURE(list);
+    tree.write("/sys/devices/system/cpu/online", list);
+    CHECK_EQ(to_string(read_topology(tree.root()).online), "0");
+    CHECK_EQ(read_topology(tree.root()).cores.size(), 1);
+  }
+}
+
+TEST_CASE("distances that are not to each node are none") {
+  const TempTree tree;
+  tree.write("/sys/devices/system/node/online", "0-1\n");
+  tree.write("/sys/devices/system/node/node0/distance", "10 20 30\n");
+  tree.write("/sys/devices/system/node/node1/distance", "20 10\n");
+  const auto host = read_topology(tree.root());
+  REQUIRE_EQ(host.nodes.size(), 2);
+  CHECK(host.nodes[0].distances.empty());
+  CHECK_EQ(host.nodes[1].distances.size(), 2);
+}
+
 TEST_CASE("a container without topology has each CPU as a core, and the host's memory") {
   const TempTree tree;
   tree.write("/sys/devices/system/cpu/online", "0-3\n");

@@ -52,6 +52,7 @@ Result<Undo> parse_entry(std::string_view line) {
     undo.value = line.substr(0, tab);
     line.remove_prefix(tab + 1);
   }
+  if (line.empty()) return refused();
   undo.path = line;
   return undo;
 }

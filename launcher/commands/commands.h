@@ -32,6 +32,9 @@ Outcome clone_command(Context& context, const Arguments& arguments);
 Outcome delete_command(Context& context, const Arguments& arguments);
 
 Outcome caps_command(Context& context, const Arguments& arguments);
+Outcome autostart_list_command(Context& context, const Arguments& arguments);
+Outcome autostart_reset_command(Context& context, const Arguments& arguments);
+Outcome autostart_begin_command(Context& context, const Arguments& arguments);
 Outcome recover_command(Context& context, const Arguments& arguments);
 Outcome doctor_command(Context& context, const Arguments& arguments);
 Outcome topology_command(Context& context, const Arguments& arguments);

@@ -7,6 +7,7 @@
 #include "launcher/commands/load.h"
 #include "launcher/commands/output.h"
 #include "launcher/commands/shutdown.h"
+#include "launcher/run/boot_attempts.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/exec.h"
 #include "launcher/run/lock.h"
@@ -104,6 +105,7 @@ Outcome watch_command(Context& context, const Arguments& arguments) {
 
 Outcome cleanup_command(Context& context, const Arguments& arguments) {
   const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
+  (void)run::end_attempt(place);  // A start that failed has not taken the host down.
   return outcome_of(run::recover(place));
 }
 

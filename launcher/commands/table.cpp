@@ -94,6 +94,11 @@ constexpr std::array vfio_bind_examples = {
 constexpr std::array vfio_plan_examples = {
     Example{"hvlaunch vfio plan 01:00.0 01:00.1", "both functions of a graphics card"}};
 
+constexpr std::array delay = {Option{"delay-ms", "N", "wait so long before"}};
+constexpr std::array autostart_list_examples = {
+    Example{"hvlaunch autostart list", "after a boot that did not start what it should have"},
+    Example{"hvlaunch autostart list --json | jq -r .starts[].vm", "for programs"}};
+
 constexpr std::string_view vm = "<vm>";
 
 constexpr Command commands[] = {
@@ -258,6 +263,25 @@ constexpr Command commands[] = {
      "",
      caps_examples,
      caps_command},
+    {"autostart list",
+     Group::host,
+     "show which guests start with the host, in what order, and why",
+     Operands::none,
+     "",
+     {},
+     "As the host would if it booted now with its present kernel command line. Guests of one step\n"
+     "start side by side, those of the next when all of them are ready or have failed.",
+     autostart_list_examples,
+     autostart_list_command},
+    {"autostart reset",
+     Group::host,
+     "let guests start with the host again, whose starts took it down",
+     Operands::vms,
+     "<vm>…",
+     {},
+     "",
+     {},
+     autostart_reset_command},
     {"recover",
      Group::host,
      "clean up after guests that ended unseen",
@@ -313,6 +337,17 @@ constexpr Command commands[] = {
      {},
      document_command},
 
+    {"autostart begin",
+     Group::stages,
+     "note on disk that a start with the host begins",
+     Operands::vm,
+     vm,
+     delay,
+     "The note goes when the start has ended. Found at two later boots running, it keeps the "
+     "guest\n"
+     "from being started with the host.",
+     {},
+     autostart_begin_command},
     {"prepare",
      Group::stages,
      "make what must be there before QEMU starts",

@@ -71,8 +71,8 @@ std::vector<std::uint64_t> parse_cpu_list(std::string_view text) {
     if (!first) continue;
     const auto dash = range.find('-');
     const auto last = dash == std::string_view::npos ? first : number_in(range.substr(dash));
-    constexpr std::uint64_t beyond_any = 1U << 20U;
-    for (auto member = *first; last && member <= std::min(*last, beyond_any); ++member)
+    constexpr std::uint64_t highest = 8191;  // The kernel has no more, of CPUs or of nodes.
+    for (auto member = *first; last && member <= std::min(*last, highest); ++member)
       members.push_back(member);
   }
   return members;

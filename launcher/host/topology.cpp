@@ -203,7 +203,8 @@ CpuSet read_cpuset(const Root& root, std::string_view process) {
 Topology read_topology(const Root& root) {
   Topology topology;
   const auto file = [](std::string_view name) { return fmt::format("{}/{}", cpu_directory, name); };
-  topology.online = set_at(root, file("online")).value_or(CpuSet{0});
+  topology.online = set_at(root, file("online")).value_or(CpuSet{});
+  if (topology.online.empty()) topology.online = {0};
   topology.present = set_at(root, file("present")).value_or(CpuSet{}) | topology.online;
   topology.isolated = set_at(root, file("isolated")).value_or(CpuSet{}) & topology.online;
   topology.nohz_full = set_at(root, file("nohz_full")).value_or(CpuSet{}) & topology.online;

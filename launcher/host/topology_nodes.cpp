@@ -74,6 +74,8 @@ std::vector<Node> read_nodes(const Root& root, const CpuSet& online) {
       nodes.push_back(read_node(root, number, online));
       placed |= nodes.back().cpus;
     }
+  for (auto& node : nodes)
+    if (node.distances.size() != nodes.size()) node.distances.clear();
   // A kernel without NUMA, a container that shows none: all is node 0.
   if (nodes.empty()) nodes.emplace_back();
   nodes.front().cpus |= online - placed;

@@ -2,6 +2,7 @@
 #include "launcher/run/start.h"
 
 #include "launcher/base/text.h"
+#include "launcher/run/boot_attempts.h"
 #include "launcher/run/claims.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/exec.h"
@@ -200,12 +201,14 @@ Result<> tune(const Place& place, FirstState first_state) {
   auto done = settle_in(place, qemu ? qemu->pid : 0, client,
                         state ? pins_of(*state) : plan::ThreadPins(), journal, first_state);
   journal.keep();
+  (void)end_attempt(place);  // The host is up. At worst it is taken for another boot's.
   return done;
 }
 
 Result<> start(const Place& place, const plan::Plan& plan, const StartOptions& options) {
   auto lock = TRY(claim(place));
   auto started = run_or_undo(place, plan, options, lock);
+  (void)end_attempt(place);  // The host is up. At worst it is taken for another boot's.
   if (started) return started;
   // As if it had never been started: not even a cause of death.
   (void)place.root.remove(place.file("state.json"));

@@ -174,12 +174,37 @@ def check_many():
     line(f"check of {PROFILES} profiles on one core", f"{statistics.median(took):.2f} s", "<= 1 s")
 
 
+def generator():
+    """Units of 500 profiles, of which every tenth starts with the host, or all of them."""
+    for every, bar in ((10, "<= 10 ms"), (1, "")):
+        home, units = place / f"g{every}", place / "units"
+        profiles = home / "hvlaunch/vm-profiles"
+        profiles.mkdir(parents=True)
+        for number in range(500):
+            more = {"autostart": number % every == 0, "autostart_group": f"g{number % 3}",
+                    "autostart_priority": number % 7}
+            (profiles / f"vm{number}.json").write_text(json.dumps({**profile, **more, "name": f"vm{number}"}))
+        took = []
+        for _ in range(ROUNDS):
+            units.mkdir()
+            began = time.perf_counter()
+            pid = os.posix_spawn(HVLAUNCH, ["hvlaunch-generator", str(units)],
+                                 {**environment, "XDG_CONFIG_HOME": str(home), "SYSTEMD_SCOPE": "user"},
+                                 file_actions=QUIET)
+            finish(pid)
+            took.append(time.perf_counter() - began)
+            made = len(list((units / "hvlaunch.target.wants").iterdir()))
+            shutil.rmtree(units)
+        line(f"units of 500 profiles, {made} of which start with the host", f"{ms(took):.1f} ms", bar)
+
+
 def main():
     try:
         start_and_stop()
         one_shots()
         out = subprocess.run([PROGRAMS / "qmp_bench", PROGRAMS / "qmp_multiplex"], capture_output=True, text=True, check=True)
         print(out.stdout, end="")
+        generator()
         check_many()
         # Of 500 PCI functions: what a plan with eight of them reads, and what `vfio list` reads.
         print(subprocess.run([PROGRAMS / "vfio_bench"], capture_output=True, text=True, check=True).stdout, end="")
