@@ -15,7 +15,7 @@ using fuzz::require;
 
 namespace {
 
-constexpr qmp::Limits limits{.message = 512, .depth = 8};
+constexpr qmp::Limits limits{.message = 128, .depth = 8};
 constexpr std::size_t most_members = 8;
 
 struct Cut {
