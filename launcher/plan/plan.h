@@ -7,6 +7,7 @@
 
 #include "launcher/base/cpu_set.h"
 #include "profiles/profile.h"
+#include "vfio/hand_over.h"
 #include "vfio/sriov.h"
 
 #include <string>
@@ -124,7 +125,7 @@ struct HugePages {
 
 using Action =
     std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, MakeVirtualFunctions,
-                 SetVirtualFunction, BindFunction, MakeMdev, HugePages>;
+                 SetVirtualFunction, vfio::Release, BindFunction, MakeMdev, HugePages>;
 
 struct Step {
   Action action;
