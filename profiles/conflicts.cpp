@@ -185,6 +185,9 @@ void check_host_devices(const Profile& profile, Reading& reading) {
     if (!whole && device.all_functions.value)
       conflict(reading, {device.all_functions.pointer},
                "'all_functions' is for whole devices, not for a virtual function or slice of one");
+    if (!whole && device.hand_over.enable.value)
+      conflict(reading, {device.hand_over.enable.pointer},
+               "'hand_over' is for whole devices, not for a virtual function or slice of one");
     if (device.virtual_function.given() && !device.mdev.value.empty())
       conflict(reading, {device.mdev.pointer, device.virtual_function.pointer},
                "'mdev' and 'vf' exclude each other");

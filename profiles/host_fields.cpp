@@ -133,6 +133,27 @@ Sourced<VirtualFunction> read_virtual_function(Fields& fields) {
   return {std::move(function), fields.given() ? fields.pointer() : ""};
 }
 
+HandOver read_hand_over(Fields& fields) {
+  HandOver hand_over{
+      .enable = fields["enable"].flag(
+          false, {.text = "Whether to; the other members alone mean yes", .example = "true"}),
+      .display_manager = fields["display_manager"].text(
+          {.fallback = "display-manager.service", .form = model_form},
+          {.text = "The unit that is stopped, and started again if it ran; `\"\"`: none",
+           .example = "\"gdm.service\""}),
+      .modules = fields["modules"].list(
+          [](const Item& item) {
+            return item.text({.fallback = std::nullopt, .form = model_form},
+                             {.text = "A module of the kernel", .example = "\"nvidia_drm\""});
+          },
+          {.text = "Modules to unload before the device is taken, in this order; without it, those "
+                   "of nvidia's driver, and none of others",
+           .example = "[\"nvidia_drm\", \"nvidia_modeset\", \"nvidia\"]"})};
+  if (hand_over.enable.given() || !fields.given()) return hand_over;
+  hand_over.enable = {true, fields.pointer()};
+  return hand_over;
+}
+
 HostDevice read_host_device(Fields& fields) {
   HostDevice device{
       .pointer = fields.pointer(),
@@ -172,10 +193,18 @@ HostDevice read_host_device(Fields& fields) {
           {.text = "An image of its option ROM", .example = "\"/var/lib/hypervisor/vbios.rom\""}),
       .primary_gpu = fields["primary_gpu"].flag(
           false, {.text = "The guest's firmware shows its screen on it", .example = "true"}),
+      .hand_over = {},
       .virtual_function = {},
       .mdev = fields["mdev"].text(
           {.form = model_form},
           {.text = "A mediated device of this type, made on it", .example = "\"nvidia-63\""})};
+  device.hand_over = fields["hand_over"].object(
+      read_hand_over,
+      {.text =
+           "The host's screen leaves it first: the display manager is stopped, consoles and the "
+           "firmware's framebuffer are released, modules unloaded; all comes back with it",
+       .example = "true"},
+      "enable");
   device.virtual_function = fields["vf"].object(
       read_virtual_function, {.text = "A virtual function of it instead of itself (SR-IOV)",
                               .example = "{\"mac\": \"52:54:00:12:34:56\"}"});

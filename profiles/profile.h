@@ -97,6 +97,13 @@ struct VirtualFunction {
   Sourced<std::uint64_t> vlan;   ///< 0: none.
 };
 
+/// How the host's screen leaves a device before the guest gets it.
+struct HandOver {
+  Sourced<bool> enable;
+  Sourced<std::string> display_manager;       ///< A unit; empty: none is stopped.
+  std::vector<Sourced<std::string>> modules;  ///< In the order of unloading; empty: the usual ones.
+};
+
 /// A PCI function of the host. What is given of the first six must all match.
 struct HostDevice {
   std::string pointer{};  ///< Its place in the profile.
@@ -112,6 +119,7 @@ struct HostDevice {
   Sourced<std::string> driver;
   Sourced<std::string> rom;  ///< Empty: the device's own.
   Sourced<bool> primary_gpu;
+  HandOver hand_over;
   Sourced<VirtualFunction> virtual_function;
   Sourced<std::string> mdev;  ///< A type of mediated device; empty: the function itself.
 };

@@ -28,7 +28,7 @@ struct Answer {
   std::array<char, 4000> text{};  ///< Less than PIPE_BUF with the rest.
 };
 
-enum class Way : std::uint8_t { read, write };
+enum class Way : std::uint8_t { read, write, unload };
 
 /// The child's whole life. Between fork and _exit only what is safe in a signal
 /// handler: another thread may have held any lock.
@@ -45,8 +45,9 @@ enum class Way : std::uint8_t { read, write };
       ::dup2(moved_pipe, 1) < 0 || ::close_range(2, ~0U, 0) < 0)
     ::_exit(1);
   Answer answer;
-  const auto count = way == Way::write ? ::write(0, value.data(), value.size())
-                                       : ::read(0, answer.text.data(), answer.text.size());
+  const auto count = way == Way::write  ? ::write(0, value.data(), value.size())
+                     : way == Way::read ? ::read(0, answer.text.data(), answer.text.size())
+                                        : ::syscall(SYS_delete_module, value.data(), O_NONBLOCK);
   if (count < 0)
     answer.error = errno;
   else
@@ -133,6 +134,16 @@ Result<> write_within(const Root& root, const std::string& path, std::string_vie
     return fail(Fault::failed, "short-write", "{} took {} of {} bytes", path, answer->count,
                 value.size());
   return {};
+}
+
+Result<> unload_within(const std::string& module, milliseconds patience) {
+  const auto doing = [&] { return fmt::format("unload the module {}", module); };
+  const UniqueFd unused(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!unused) return fail_errno("open /dev/null");
+  const auto answer = TRY(answer_of(unused, Way::unload, module, patience), "{}", doing());
+  if (!answer) return no_answer(doing(), patience);
+  if (answer->error == 0 || answer->error == ENOENT) return {};
+  return std::unexpected(errno_error(answer->error, doing()));
 }
 
 Result<std::string> read_within(const Root& root, const std::string& path, milliseconds patience) {

@@ -22,4 +22,8 @@ namespace hv::vfio {
 [[nodiscard]] Result<std::string> read_within(const Root& root, const std::string& path,
                                               std::chrono::milliseconds patience);
 
+/// delete_module(2), by a child: a module's exit may hang as a driver's may. One
+/// that is not loaded is no error; EAGAIN: it is in use.
+[[nodiscard]] Result<> unload_within(const std::string& module, std::chrono::milliseconds patience);
+
 }  // namespace hv::vfio

@@ -99,11 +99,18 @@ class Judge {
   }
 
   void judge_uses() {
-    const auto uses = describe_uses(function_);
+    auto function = function_;
+    if (request_.handed_over)
+      std::erase_if(function.uses, [](const Use& use) { return use.kind == Use::Kind::display; });
+    const auto uses = describe_uses(function);
     if (uses.empty()) return;
     if (request_.force) return warn("forced", fmt::format("{} is taken from {}", name_, uses), "");
-    refuse("function-in-use", fmt::format("the host uses {}: {}", name_, uses),
-           "free it first, or pass another device");
+    const bool shows = std::ranges::any_of(
+        function.uses, [](const Use& use) { return use.kind == Use::Kind::display; });
+    refuse(
+        "function-in-use", fmt::format("the host uses {}: {}", name_, uses),
+        shows ? "pass another device, or let the host hand its screen over with \"hand_over\": true"
+              : "free it first, or pass another device");
   }
 
   void judge_siblings() {

@@ -22,7 +22,8 @@ enum class Siblings : std::uint8_t {
 struct Request {
   std::vector<PciAddress> wanted;
   Siblings siblings = Siblings::refuse;
-  bool force = false;  ///< Take even what the host uses.
+  bool force = false;        ///< Take even what the host uses.
+  bool handed_over = false;  ///< The host's screen leaves them by itself.
 };
 
 struct Verdict {

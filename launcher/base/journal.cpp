@@ -23,6 +23,9 @@ constexpr std::array words = {Word{Undo::Kind::remove_file, "remove-file", false
                               Word{Undo::Kind::return_function, "return-function", true, true},
                               Word{Undo::Kind::set_pool, "set-pool", true, true},
                               Word{Undo::Kind::remove_vfs, "remove-vfs", false, true},
+                              Word{Undo::Kind::start_unit, "start-unit", false, true},
+                              Word{Undo::Kind::bind_framebuffer, "bind-framebuffer", true, true},
+                              Word{Undo::Kind::load_module, "load-module", false, true},
                               Word{Undo::Kind::set_vf, "set-vf", true, true},
                               Word{Undo::Kind::release_cpus, "release-cpus", false, true}};
 

@@ -21,14 +21,18 @@ namespace hv {
 /// What takes one change back. Safe to do twice, and if the change never came.
 struct Undo {
   enum class Kind : std::uint8_t {
-    remove_file,      ///< Remove `path`.
-    end_helper,       ///< Ask the swtpm that listens on `path` to end.
-    write_value,      ///< Write `value` to the kernel's attribute at `path`.
-    return_function,  ///< Bind the PCI function `path` as `value` says: a vfio::Binding.
-    set_pool,         ///< Set the pool of huge pages `path` to `value` pages.
-    remove_vfs,       ///< Destroy the virtual functions of the PCI function `path`.
-    set_vf,           ///< Give a virtual function of the interface `path` what `value` says.
-    release_cpus,     ///< The guest of the directory `path` isolates no CPUs any more.
+    remove_file,       ///< Remove `path`.
+    end_helper,        ///< Ask the swtpm that listens on `path` to end.
+    write_value,       ///< Write `value` to the kernel's attribute at `path`.
+    return_function,   ///< Bind the PCI function `path` as `value` says: a vfio::Binding.
+    set_pool,          ///< Set the pool of huge pages `path` to `value` pages.
+    remove_vfs,        ///< Destroy the virtual functions of the PCI function `path`.
+    start_unit,        ///< Start the unit `path` of systemd.
+    bind_framebuffer,  ///< Bind the platform device `value` to the driver whose directory is
+                       ///< `path`.
+    load_module,       ///< Load the kernel's module `path`.
+    set_vf,            ///< Give a virtual function of the interface `path` what `value` says.
+    release_cpus,      ///< The guest of the directory `path` isolates no CPUs any more.
   };
   Kind kind = Kind::remove_file;
   std::string path;     ///< Without line ends.

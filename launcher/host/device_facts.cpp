@@ -45,6 +45,7 @@ void read_device_facts(const Root& root, const Needs& needs, HostFacts& facts) {
   if (needs.devices.empty()) return;
   if (auto devices = vfio::read_devices(root, needs.devices)) facts.devices = *std::move(devices);
   if (!needs.virtual_functions.empty()) read_virtual_functions(root, needs, facts);
+  if (needs.display) facts.display = vfio::read_display_stack(root, *needs.display);
   if (!needs.mdevs.empty()) read_mdevs(root, needs, facts);
 }
 

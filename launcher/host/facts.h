@@ -7,6 +7,7 @@
 #include "launcher/base/root.h"
 #include "launcher/host/topology.h"
 #include "vfio/function.h"
+#include "vfio/hand_over.h"
 #include "vfio/mdev.h"
 #include "vfio/selector.h"
 #include "vfio/sriov.h"
@@ -29,6 +30,7 @@ struct Needs {
   std::vector<vfio::Selector> devices{};
   std::vector<vfio::Selector> virtual_functions{};  ///< Of these devices.
   std::vector<vfio::Selector> mdevs{};              ///< Which of these devices can make.
+  std::optional<vfio::DisplayWish> display{};       ///< What shows the host's screen.
   bool nodes = false;     ///< NUMA nodes with their memory and huge pages.
   bool topology = false;  ///< CPUs, caches and nodes.
 };
@@ -57,6 +59,7 @@ struct HostFacts {
   std::vector<Node> nodes;                  ///< Needs::nodes.
   Topology topology;                        ///< Needs::topology.
   vfio::Devices devices;                    ///< Needs::devices, and their virtual functions.
+  vfio::DisplayStack display;               ///< Needs::display.
   std::vector<vfio::PhysicalFunction> physical_functions;  ///< Needs::virtual_functions.
   std::vector<MdevParent> mdev_parents;                    ///< Needs::mdevs.
   std::vector<std::string> mdevs;  ///< UUIDs of those that are there; Needs::mdevs.

@@ -71,6 +71,7 @@ struct Machine {
   std::optional<Pins> pins;
   std::vector<PassedFunction> passed;
   std::vector<Sibling> siblings;
+  std::vector<Step> hand_over;          ///< What frees the devices passed of the host's screen.
   std::vector<Step> virtual_functions;  ///< What makes and sets those among the functions passed.
   std::vector<PassedMdev> mdevs;
   bool iommufd = false;                     ///< VFIO by IOMMUFD, not by groups.

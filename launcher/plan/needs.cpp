@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/plan/needs.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace hv::plan {
@@ -12,6 +13,17 @@ std::optional<vfio::PciAddress> near_device(const profiles::Pinning& pinning) {
   if (near == nullptr) return std::nullopt;
   const auto address = vfio::parse_pci_address(near->device);
   return address ? std::optional(*address) : std::nullopt;
+}
+
+void add_hand_over(const profiles::HandOver& wish, host::Needs& needs) {
+  auto unit = wish.display_manager.value;
+  if (!unit.empty() && !unit.ends_with(".service")) unit += ".service";
+  if (!needs.display)
+    needs.display = {.unit = std::move(unit), .modules = vfio::usual_modules("nvidia")};
+  for (const auto& module : wish.modules)
+    if (auto& known = needs.display->modules;
+        std::ranges::find(known, vfio::module_name(module.value)) == known.end())
+      known.push_back(vfio::module_name(module.value));
 }
 
 }  // namespace
@@ -38,6 +50,7 @@ host::Needs needs_of(const profiles::Profile& profile) {
   for (const auto& device : profile.host_devices) {
     needs.devices.push_back(selector_of(device));
     if (device.virtual_function.given()) needs.virtual_functions.push_back(selector_of(device));
+    if (device.hand_over.enable.value) add_hand_over(device.hand_over, needs);
     if (!device.mdev.value.empty()) needs.mdevs.push_back(selector_of(device));
   }
   if (const auto near = near_device(profile.pinning)) needs.devices.push_back({.address = near});

@@ -29,6 +29,7 @@ void add_host_steps(const Machine& machine, std::vector<Step>& steps) {
     steps.push_back(
         {BindFunction{.address = address, .driver = driver, .former_driver = former}, cause});
   };
+  for (const auto& step : machine.hand_over) steps.push_back(step);
   for (const auto& sibling : machine.siblings)
     bind(sibling.address, "", sibling.former_driver, sibling.cause);
   for (const auto& step : machine.virtual_functions) steps.push_back(step);
@@ -256,6 +257,7 @@ std::string describe(const Action& action) {
             return fmt::format("make the mediated device {} of type '{}' on {}", mdev.uuid,
                                mdev.type, to_string(mdev.parent));
           },
+          [](const vfio::Release& release) { return vfio::describe(release); },
           [](const BindFunction& function) {
             if (function.driver == function.former_driver)
               return fmt::format("leave {} with '{}'", to_string(function.address),
@@ -302,6 +304,7 @@ std::string describe_undo(const Action& action) {
             return "what it had before, when the guest has ended";
           },
           [](const MakeMdev&) -> std::string { return "removed when the guest has ended"; },
+          [](const vfio::Release& release) { return vfio::describe_undo(release); },
           [](const BindFunction& function) {
             if (function.driver == function.former_driver) return std::string("it stays there");
             return function.former_driver.empty()

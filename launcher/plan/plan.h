@@ -9,6 +9,7 @@
 #include "launcher/plan/cage.h"
 #include "launcher/plan/cause.h"
 #include "profiles/profile.h"
+#include "vfio/hand_over.h"
 #include "vfio/sriov.h"
 
 #include <string>
@@ -122,7 +123,7 @@ struct IsolateCpus {
 
 using Action =
     std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, MakeVirtualFunctions,
-                 SetVirtualFunction, BindFunction, MakeMdev, HugePages, IsolateCpus>;
+                 SetVirtualFunction, vfio::Release, BindFunction, MakeMdev, HugePages, IsolateCpus>;
 
 struct Step {
   Action action;

@@ -92,9 +92,10 @@ void add(Machine& machine, const Entry& entry) {
 void judge(Resolver& in, const Entry& entry, const vfio::Devices& devices,
            const std::vector<vfio::PciAddress>& wanted, Machine& machine) {
   const auto& device = *entry.device;
-  const auto verdicts = vfio::judge(
-      devices,
-      {.wanted = wanted, .siblings = device.siblings.value, .force = device.even_if_used.value});
+  const auto verdicts = vfio::judge(devices, {.wanted = wanted,
+                                              .siblings = device.siblings.value,
+                                              .force = device.even_if_used.value,
+                                              .handed_over = device.hand_over.enable.value});
   for (const auto* const function : entry.functions) {
     const auto verdict = std::ranges::find(verdicts, function->address, &vfio::Verdict::address);
     for (auto error : verdict->errors) {
@@ -192,6 +193,7 @@ void resolve_devices(Resolver& in, Machine& machine) {
     judge(in, entry, devices, wanted, machine);
     add(machine, entry);
   }
+  resolve_hand_over(in, machine);
   resolve_mdevs(in, machine);
   resolve_locked_memory(in, machine);
   check_zone(in);

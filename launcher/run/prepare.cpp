@@ -6,6 +6,7 @@
 #include "launcher/run/cleanup.h"
 #include "launcher/run/disk_image.h"
 #include "launcher/run/hand_bound.h"
+#include "launcher/run/hand_over.h"
 #include "launcher/run/huge_pages.h"
 #include "launcher/run/isolation.h"
 #include "launcher/run/lock.h"
@@ -125,8 +126,8 @@ Result<> end_helper(const std::string& path) {
 
 /// What has left the host with its attributes needs nothing back.
 Result<> write_back(const Root& root, const Undo& entry) {
-  // A device's driver may hang; /sys/bus is where devices are.
-  auto written = entry.path.starts_with("/sys/bus/")
+  // A device's driver may hang: those of /sys/bus, and a console's screen.
+  auto written = entry.path.starts_with("/sys/bus/") || entry.path.starts_with("/sys/class/")
                      ? vfio::write_within(root, entry.path, entry.value, vfio::bind_patience)
                      : root.write(entry.path, entry.value);
   if (!written && written.error().os_error == ENOENT) return {};
@@ -170,6 +171,7 @@ Result<> apply(const Place& place, const plan::Action& action, Journal& journal)
             return make_virtual_functions(place, make, journal);
           },
           [&](const plan::SetVirtualFunction& set) { return set_virtual_function(set, journal); },
+          [&](const vfio::Release& step) { return release(place.root, step, journal); },
           [&](const plan::MakeMdev& mdev) { return make_mdev(place.root, mdev, journal); },
           [&](const plan::HugePages& pages) { return make_huge_pages(place.root, pages, journal); },
           [&](const plan::IsolateCpus& isolate) {
@@ -286,6 +288,9 @@ Result<> undo(const Root& root, const Undo& entry) {
     case Undo::Kind::set_pool: return write_back(root, entry);
     case Undo::Kind::return_function: return return_function(root, entry);
     case Undo::Kind::remove_vfs: return remove_vfs(root, entry);
+    case Undo::Kind::start_unit: return start_unit(entry.path);
+    case Undo::Kind::bind_framebuffer: return bind_framebuffer(root, entry);
+    case Undo::Kind::load_module: return load_module(root, entry.path);
     case Undo::Kind::set_vf: return set_vf_back(root, entry);
     case Undo::Kind::release_cpus: return release_cpus(root, entry);
   }
