@@ -26,6 +26,7 @@ enum class DiskCache : std::uint8_t { none, writeback, writethrough, directsync,
 enum class DiskIo : std::uint8_t { threads, native, io_uring };
 enum class NetworkMode : std::uint8_t { none, user, bridge };
 enum class DisplayKind : std::uint8_t { none, spice, vnc };
+enum class ReadyKind : std::uint8_t { qmp, agent, tcp, serial_match };
 enum class ConsoleKind : std::uint8_t { none, serial, virtio };
 
 /// A whole number, or AUTO_DETECT: chosen from the host when the plan is made.
@@ -134,6 +135,14 @@ struct Shutdown {
   Sourced<std::uint64_t> term_seconds;
 };
 
+/// When the guest counts as ready, and how long that may take.
+struct Ready {
+  Sourced<ReadyKind> kind{};
+  Sourced<std::string> address{};  ///< Of tcp: "192.0.2.7:22", "[2001:db8::7]:22".
+  Sourced<std::string> text{};     ///< Of serial_match.
+  Sourced<std::uint64_t> timeout_seconds{};
+};
+
 /// Arguments that hvlaunch has no field for. They are passed on unread.
 struct ExtraArguments {
   Sourced<std::string> reason;
@@ -189,6 +198,7 @@ struct Profile {
   Limits limits;
   Autostart autostart;
   Shutdown shutdown;
+  Ready ready;
   Sourced<bool> watch;
 
   Sourced<std::string> qemu_binary;  ///< Empty: qemu-system-<arch> from PATH.

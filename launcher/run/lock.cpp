@@ -180,6 +180,12 @@ Result<Turn> Turn::take(const Root& root, std::string path, std::chrono::millise
   }
 }
 
+bool holds_lock(const Root& root, const std::string& path, const UniqueFd& fd) {
+  if (!fd || !is_current(root, path, fd)) return false;
+  auto lock = whole_file();
+  return ::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0;  // Ours already, or free to be ours.
+}
+
 bool is_locked(const Root& root, const std::string& path) {
   const auto fd = root.open_file(path, O_RDONLY, 0, Links::refuse);
   auto lock = whole_file();
