@@ -84,7 +84,7 @@ class Search {
 
   [[nodiscard]] std::optional<Holder> verified(pid_t pid) const {
     UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!pidfd || !has_it_open(pid) || !has_it_locked(pid)) return std::nullopt;
+    if (!pidfd || !has_it_open(pid) || !has_it_locked(pid) || keeps_it(pid)) return std::nullopt;
     // Still alive after we looked: then it was this process that we looked at.
     pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
     if (::poll(&ended, 1, 0) != 0) return std::nullopt;
@@ -124,6 +124,13 @@ class Search {
   [[nodiscard]] bool has_it_locked(pid_t pid) const {
     const auto info = root_.read(fmt::format("/proc/{}/fdinfo/{}", pid, number_));
     return info && info->contains("OFDLCK");
+  }
+
+  /// A service manager, which keeps it for `exec` and is not to be signalled:
+  /// systemd's own control group is init.scope, PID 1's and a user's.
+  [[nodiscard]] bool keeps_it(pid_t pid) const {
+    const auto groups = root_.read(fmt::format("/proc/{}/cgroup", pid));
+    return groups && (groups->ends_with("/init.scope") || groups->contains("/init.scope\n"));
   }
 
   const Root& root_;
