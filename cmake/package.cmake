@@ -25,6 +25,10 @@ foreach(scope system user)
   install(FILES systemd/hvlaunch.target DESTINATION lib/systemd/${scope})
   install(FILES ${PROJECT_BINARY_DIR}/hvlaunch-generator DESTINATION lib/systemd/${scope}-generators)
 endforeach()
+# Below the prefix: systemd looks in /usr/lib and in /usr/local/lib.
+install(DIRECTORY systemd/system systemd/user DESTINATION lib/systemd)
+install(FILES systemd/sysusers.d/hvlaunch.conf DESTINATION lib/sysusers.d)
+install(FILES systemd/tmpfiles.d/hvlaunch.conf DESTINATION lib/tmpfiles.d)
 
 install(DIRECTORY profiles/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
@@ -46,6 +50,9 @@ set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_RECOMMENDS
   "qemu-system-x86 | qemu-system-arm | qemu-system-misc, qemu-utils, ovmf | qemu-efi-aarch64, pci.ids")
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SUGGESTS "swtpm, swtpm-tools, xorriso")
+set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_CONTROL_EXTRA
+  "${PROJECT_SOURCE_DIR}/systemd/debian/postinst;${PROJECT_SOURCE_DIR}/systemd/debian/postrm")
+set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_COMPONENT_HVLAUNCH_DESCRIPTION
   "direct QEMU/KVM launcher\nA virtual machine is one JSON file. hvlaunch makes a QEMU command line of it,\nstarts it, and stops it cleanly, without libvirt and without a daemon.")
 

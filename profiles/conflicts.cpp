@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <set>
+#include <tuple>
 
 namespace hv::profiles {
 namespace {
@@ -220,6 +221,28 @@ void check_pinning(const Profile& profile, Reading& reading) {
              "add 'place', 'near', 'vcpus' or 'cpus' beside it");
 }
 
+void check_ready(const Profile& profile, Reading& reading) {
+  const auto& [kind, address, text, timeout] = profile.ready;
+  const auto word = word_of(ready_words, kind.value);
+  for (const auto& [name, field, belongs_to] :
+       {std::tuple("address", &address, ReadyKind::tcp),
+        std::tuple("text", &text, ReadyKind::serial_match)}) {
+    if (kind.value == belongs_to && field->value.empty())
+      conflict(reading, {kind.pointer, field->pointer},
+               fmt::format("'type' '{}' needs '{}'", word, name));
+    if (kind.value != belongs_to && !field->value.empty())
+      conflict(reading, {field->pointer, kind.pointer},
+               fmt::format("'type' '{}' has no use for '{}'", word, name));
+  }
+  if (kind.value != ReadyKind::serial_match) return;
+  if (profile.console.value == ConsoleKind::none)
+    conflict(reading, {kind.pointer, profile.console.pointer},
+             "'serial-match' reads the console, and there is none");
+  if (!profile.watch.value)
+    conflict(reading, {kind.pointer, profile.watch.pointer},
+             "'serial-match' needs 'watch', which keeps what the console prints");
+}
+
 /// Options of QEMU that would take the guest out of our hands.
 constexpr std::pair<std::string_view, std::string_view> refused_options[] = {
     {"daemonize", "QEMU must stay the process that was started"},
@@ -254,9 +277,11 @@ void check_extra_arguments(const Profile& profile, Reading& reading) {
 }
 
 constexpr void (*checks[])(const Profile&, Reading&) = {
-    check_topology,      check_cpu_features, check_kernel,  check_firmware,
-    check_disk,          check_cloud_init,   check_network, check_display,
-    check_looking_glass, check_host_devices, check_pinning, check_extra_arguments,
+    check_topology,        check_cpu_features, check_kernel,
+    check_firmware,        check_disk,         check_cloud_init,
+    check_network,         check_display,      check_looking_glass,
+    check_host_devices,    check_pinning,      check_ready,
+    check_extra_arguments,
 };
 
 }  // namespace

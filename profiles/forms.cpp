@@ -5,7 +5,10 @@
 #include "profiles/profile.h"
 #include "profiles/source.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <set>
 
@@ -63,16 +66,29 @@ bool is_mac(std::string_view text) {
   return has_shape(text, "xx:xx:xx:xx:xx:xx") && even.contains(text[1]);
 }
 
-bool is_sentence(std::string_view text) {
-  return text.find_first_not_of(' ') != std::string_view::npos;
-}
-
 std::optional<std::uint64_t> whole_number(std::string_view digits) {
   std::uint64_t value = 0;
   const auto* const end = digits.data() + digits.size();
   const auto [stop, error] = std::from_chars(digits.data(), end, value);
   if (error != std::errc{} || stop != end) return std::nullopt;
   return value;
+}
+
+/// An IPv4 address, or an IPv6 address in brackets, and a port.
+bool is_tcp(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return false;
+  const auto port = whole_number(text.substr(colon + 1));
+  if (!port || *port == 0 || *port > 65535) return false;
+  auto address = text.substr(0, colon);
+  const bool six = address.starts_with('[') && address.ends_with(']');
+  if (six) address = address.substr(1, address.size() - 2);
+  std::array<unsigned char, sizeof(in6_addr)> parsed{};
+  return ::inet_pton(six ? AF_INET6 : AF_INET, std::string(address).c_str(), parsed.data()) == 1;
+}
+
+bool is_sentence(std::string_view text) {
+  return text.find_first_not_of(' ') != std::string_view::npos;
 }
 
 }  // namespace
@@ -106,6 +122,9 @@ const Form pci_class_form{.what = "a class of PCI devices: 2, 4 or 6 hexadecimal
 const Form mac_form{.what = "a MAC address of one station, like 52:54:00:12:34:56",
                     .pattern = "^([0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}|)$",
                     .accepts = is_mac};
+const Form tcp_form{.what = "an address and a port, like 192.0.2.7:22 or [2001:db8::7]:22",
+                    .pattern = "^([0-9.]+:[0-9]{1,5}|\\[[0-9a-fA-F:.]+\\]:[0-9]{1,5}|)$",
+                    .accepts = is_tcp};
 const Form number_set_form{.what = "a set of numbers like 0-1,3",
                            .pattern = "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$"};
 const Form sentence_form{.what = "a reason", .pattern = "[^ ]", .accepts = is_sentence};

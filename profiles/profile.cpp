@@ -323,6 +323,24 @@ Shutdown read_shutdown(Fields& fields) {
               seconds(5), {.text = "For QEMU to obey SIGTERM, before SIGKILL", .example = "10"})};
 }
 
+Ready read_ready(Fields& fields) {
+  return {
+      .kind = fields["type"].word(
+          ready_words, ReadyKind::qmp,
+          {.text = "`qmp`: when it runs. `agent`: when the guest agent answers. `tcp`: when "
+                   "`address` takes connections. `serial-match`: when the console has printed "
+                   "`text`",
+           .example = "\"agent\""}),
+      .address = fields["address"].text({.form = tcp_form}, {.text = "For `tcp`: address and port",
+                                                             .example = "\"192.0.2.7:22\""}),
+      .text = fields["text"].text(
+          {}, {.text = "For `serial-match`: a part of one line", .example = "\"login:\""}),
+      .timeout_seconds = fields["timeout_seconds"].number(
+          {.min = 1, .max = 3600, .fallback = 120},
+          {.text = "How long it may take; the guest goes on running when it is over",
+           .example = "300"})};
+}
+
 ExtraArguments read_extra_arguments(Fields& fields) {
   return {.reason = fields["reason"].text({.fallback = {}, .form = sentence_form},
                                           {.text = "Why they are needed; shown in every plan",
@@ -349,6 +367,11 @@ void read_operation(Fields& fields, Profile& profile) {
   profile.shutdown = fields["shutdown"].object(
       read_shutdown, {.text = "How long `stop` gives each of its means, in turn; 0 skips it",
                       .example = "{\"acpi_seconds\": 120}"});
+  profile.ready = fields["ready"].object(
+      read_ready,
+      {.text = "What `start` waits for, and the units that come after the guest's",
+       .example = "{\"type\": \"tcp\", \"address\": \"192.0.2.7:22\"}"},
+      "type");
   profile.watch = fields["watch"].flag(
       true, {.text = "Keep a small process beside the VM that shares its QMP monitor and logs why "
                      "it ended",

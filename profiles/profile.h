@@ -27,6 +27,7 @@ enum class DiskIo : std::uint8_t { threads, native, io_uring };
 enum class NetworkMode : std::uint8_t { none, user, bridge };
 enum class DisplayKind : std::uint8_t { none, spice, vnc };
 enum class Confinement : std::uint8_t { strict, standard, off };
+enum class ReadyKind : std::uint8_t { qmp, agent, tcp, serial_match };
 enum class ConsoleKind : std::uint8_t { none, serial, virtio };
 
 /// A whole number, or AUTO_DETECT: chosen from the host when the plan is made.
@@ -143,6 +144,14 @@ struct Shutdown {
   Sourced<std::uint64_t> term_seconds;
 };
 
+/// When the guest counts as ready, and how long that may take.
+struct Ready {
+  Sourced<ReadyKind> kind{};
+  Sourced<std::string> address{};  ///< Of tcp: "192.0.2.7:22", "[2001:db8::7]:22".
+  Sourced<std::string> text{};     ///< Of serial_match.
+  Sourced<std::uint64_t> timeout_seconds{};
+};
+
 /// Arguments that hvlaunch has no field for. They are passed on unread.
 struct ExtraArguments {
   Sourced<std::string> reason;
@@ -198,6 +207,7 @@ struct Profile {
   Limits limits;
   Autostart autostart;
   Shutdown shutdown;
+  Ready ready;
   Sourced<bool> watch;
   Sourced<Confinement> confinement;
 

@@ -38,6 +38,13 @@ inline constexpr Word<FirmwareKind> firmware_words[] = {
     {"uefi", FirmwareKind::uefi},
 };
 
+inline constexpr Word<ReadyKind> ready_words[] = {
+    {"qmp", ReadyKind::qmp},
+    {"agent", ReadyKind::agent},
+    {"tcp", ReadyKind::tcp},
+    {"serial-match", ReadyKind::serial_match},
+};
+
 inline constexpr Word<DiskFormat> disk_format_words[] = {
     {"qcow2", DiskFormat::qcow2},
     {"raw", DiskFormat::raw},

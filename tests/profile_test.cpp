@@ -181,6 +181,24 @@ TEST_CASE("each field, right and wrong") {
        "p:2:13: error: /firmware: there is no bios for loongarch64 [conflict]"},
       {R"x("firmware": {"code": "../c", "type": "uefi"})x",
        "p:2:22: error: /firmware/code: '../c' is not a path without '..' [bad-value]"},
+      {R"x("ready": "agent")x", "ok"},
+      {R"x("ready": {"type": "tcp", "address": "[2001:db8::7]:22", "timeout_seconds": 9})x", "ok"},
+      {R"x("ready": {"type": "tcp", "address": "nas.local:22"})x",
+       "p:2:37: error: /ready/address: 'nas.local:22' is not an address and a port, like "
+       "192.0.2.7:22 or [2001:db8::7]:22 [bad-value]"},
+      {R"x("ready": {"type": "tcp", "address": "192.0.2.7:65536"})x",
+       "p:2:37: error: /ready/address: '192.0.2.7:65536' is not an address and a port, like "
+       "192.0.2.7:22 or [2001:db8::7]:22 [bad-value]"},
+      {R"x("ready": {"type": "tcp", "text": "login:"})x",
+       "p:2:19: error: /ready/type: 'type' 'tcp' needs 'address' [conflict]\n"
+       "p:2:34: error: /ready/text: 'type' 'tcp' has no use for 'text' [conflict]"},
+      {R"x("ready": "serial-match")x",
+       "p:2:10: error: /ready: 'type' 'serial-match' needs 'text' [conflict]"},
+      {R"x("ready": {"type": "serial-match", "text": "x"}, "console": "none", "watch": false)x",
+       "p:2:19: error: /ready/type: 'serial-match' reads the console, and there is none "
+       "[conflict]\n"
+       "p:2:19: error: /ready/type: 'serial-match' needs 'watch', which keeps what the console "
+       "prints [conflict]"},
       {R"x("kernel": "k", "initrd": "/i", "cmdline": "a=b")x", "ok"},
       {R"x("initrd": "/i", "cmdline": "a=b")x",
        "p:2:11: error: /initrd: 'initrd' needs 'kernel' [conflict]\n"

@@ -47,6 +47,7 @@ Outcome document_command(Context& context, const Arguments& arguments);
 Outcome prepare_command(Context& context, const Arguments& arguments);
 Outcome exec_command(Context& context, const Arguments& arguments);
 Outcome tune_command(Context& context, const Arguments& arguments);
+Outcome await_command(Context& context, const Arguments& arguments);
 Outcome watch_command(Context& context, const Arguments& arguments);
 Outcome powerdown_command(Context& context, const Arguments& arguments);
 Outcome cleanup_command(Context& context, const Arguments& arguments);

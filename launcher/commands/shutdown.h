@@ -15,6 +15,9 @@ enum class Report : std::uint8_t { result, talk };
 [[nodiscard]] Result<> shut_down(const Context& context, const run::Place& place, run::Rung first,
                                  Report report = Report::result);
 
+/// What `start --paused` wishes of the stages of a unit.
+inline constexpr std::string_view paused_start = "paused";
+
 /// How to run `hvlaunch watch` for a VM, with the directories of `context`.
 [[nodiscard]] std::vector<std::string> watch_argv(const Context& context, const std::string& vm);
 [[nodiscard]] std::vector<std::string> watch_environment(const Context& context);

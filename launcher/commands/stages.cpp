@@ -2,25 +2,25 @@
 //
 // The stages of a start as commands of their own, for service managers that
 // supervise them. `hvlaunch start` runs the same functions.
-#include "launcher/base/journal.h"
+#include "launcher/base/service_manager.h"
+#include "launcher/commands/carry_out.h"
 #include "launcher/commands/commands.h"
-#include "launcher/commands/load.h"
 #include "launcher/commands/output.h"
 #include "launcher/commands/shutdown.h"
 #include "launcher/run/boot_attempts.h"
+#include "launcher/commands/units.h"
 #include "launcher/run/cleanup.h"
-#include "launcher/run/exec.h"
-#include "launcher/run/lock.h"
+#include "launcher/run/handover.h"
 #include "launcher/run/observe.h"
-#include "launcher/run/prepare.h"
-#include "launcher/run/start.h"
+#include "launcher/run/readiness.h"
+#include "launcher/run/request.h"
+#include "launcher/run/unit.h"
+#include "launcher/run/unit_stages.h"
 #include "launcher/run/watch.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <boost/json/value.hpp>
-
-#include <ctime>
 
 namespace hv::commands {
 namespace {
@@ -30,6 +30,16 @@ constexpr int ready_descriptor = 3;
 
 run::Place place_for(const Context& context, const Planned& planned) {
   return {context.root, context.paths, planned.plan.vm};
+}
+
+ServiceManager manager_of(const Context& context) {
+  return ServiceManager(context.variable("NOTIFY_SOCKET"));
+}
+
+/// What went wrong, also for the command that had the unit started.
+Outcome told(const run::Place& place, Outcome outcome) {
+  if (!outcome) run::answer(place, run::Request::Verb::start, outcome.error());
+  return outcome;
 }
 
 }  // namespace
@@ -51,39 +61,57 @@ std::vector<std::string> watch_environment(const Context& context) {
 }
 
 Outcome prepare_command(Context& context, const Arguments& arguments) {
-  const auto planned = load_plan(context, arguments.vm());
+  auto planned = load_plan(context, arguments.vm());
   if (!planned) return std::unexpected(planned.error());
+  for (const auto& warning : planned->plan.warnings) warn(warning.message);
   const auto place = place_for(context, *planned);
-  if (auto errors = run::check_files(place, planned->plan); !errors.empty())
-    return std::unexpected(placed(std::move(errors), planned->loaded));
-  const auto lock = TRY_OUTCOME(run::claim(place));
-  auto journal = TRY_OUTCOME(Journal::open(context.root, place.file("journal"), run::undo));
-  TRY_OUTCOME(run::prepare(place, planned->plan, journal));
-  auto state = run::state_of(planned->plan);
-  state.profile = planned->loaded.path;
-  state.profile_hash = planned->loaded.hash;
-  state.started_at = std::time(nullptr);
-  TRY_OUTCOME(run::save_state(place, state));
-  journal.keep();
-  return {};
+  const auto wish = run::requested(place, run::Request::Verb::start);
+  return told(
+      place, carry_out(context, arguments.vm(), *planned, [&](const Planned& now) {
+        run::StartOptions options{.first_state = wish == paused_start ? run::FirstState::paused
+                                                                      : run::FirstState::running,
+                                  .state = run::state_of(now.plan)};
+        options.state.profile = now.loaded.path;
+        options.state.profile_hash = now.loaded.hash;
+        return outcome_of(run::prepare_stage(place, now.plan, options, manager_of(context)));
+      }));
 }
 
 Outcome exec_command(Context& context, const Arguments& arguments) {
-  const auto planned = load_plan(context, arguments.vm());
-  if (!planned) return std::unexpected(planned.error());
-  const auto place = place_for(context, *planned);
-  const auto lock = TRY_OUTCOME(run::try_lock(context.root, place.lock()));
-  if (!lock)
-    return failed({.fault = Fault::state,
-                   .id = "already-running",
-                   .message = fmt::format("'{}' is running already", place.vm)});
-  return failed(run::become_qemu(place, planned->plan, lock->get()));
+  auto given = given_descriptors(context.variable("LISTEN_PID"), context.variable("LISTEN_FDS"),
+                                 context.variable("LISTEN_FDNAMES"));
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
+  return told(place, failed(run::exec_stage(place, manager_of(context), std::move(given))));
 }
 
 Outcome tune_command(Context& context, const Arguments& arguments) {
   const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
-  return outcome_of(run::tune(
-      place, arguments.has("paused") ? run::FirstState::paused : run::FirstState::running));
+  const auto first_state =
+      arguments.has("paused") ? run::FirstState::paused : run::FirstState::running;
+  const auto begin_watch = [&] {
+    const auto units =
+        context.variable("NOTIFY_SOCKET").empty() ? std::nullopt : Units::of(context);
+    if (!units) return;
+    // The guest runs without it, and it can be started later.
+    if (auto started = units->start(run::watch_unit_of(place.vm)); !started)
+      warn(started.error().message);
+  };
+  return told(place,
+              outcome_of(run::tune_stage(place, first_state, manager_of(context), begin_watch)));
+}
+
+Outcome await_command(Context& context, const Arguments& arguments) {
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
+  const auto manager = manager_of(context);
+  const auto [plan, first_state] = TRY_OUTCOME(run::take_over(place));
+  const auto awaited = run::waited_for(plan.ready);
+  if (awaited.empty() || first_state == run::FirstState::paused) return {};
+  constexpr std::chrono::seconds for_us{30};
+  manager.ask_for(std::chrono::seconds(plan.ready.timeout_seconds.value) + for_us);
+  manager.show_status(fmt::format("waiting for {}", awaited));
+  auto ready = run::await_ready(place, plan.ready);
+  manager.show_status(ready ? "ready" : ready.error().message);
+  return told(place, outcome_of(std::move(ready)));
 }
 
 Outcome watch_command(Context& context, const Arguments& arguments) {
@@ -95,7 +123,9 @@ Outcome watch_command(Context& context, const Arguments& arguments) {
     const UniqueFd once(ready.release());
     if (once) (void)!::write(once.get(), words.data(), words.size());  // Nobody waits: so be it.
   };
+  const auto manager = manager_of(context);
   auto done = run::watch(place, [&] {
+    (void)manager.tell("READY=1");  // It would wait, and start us again.
     if (!ready) say(context, fmt::format("watching {}", place.vm));
     tell(run::watch_is_up);
   });
@@ -103,10 +133,39 @@ Outcome watch_command(Context& context, const Arguments& arguments) {
   return outcome_of(std::move(done));
 }
 
+/// In a unit it is left to another stage to clean up, and that the guest has
+/// ended by itself is no failure.
+Outcome powerdown_command(Context& context, const Arguments& arguments) {
+  const auto manager = manager_of(context);
+  if (!manager.is_there()) return stop_command(context, arguments);
+  const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
+  const auto state = run::load_state(place);
+  const auto ladder = state ? state->shutdown : run::Ladder{};
+  const auto whole = run::longest(ladder);
+  manager.ask_for(whole);
+  // `hvlaunch stop` has begun this and says what it does; unless it dies of it.
+  (void)run::await_requester(place, run::Request::Verb::stop, whole);
+  manager.ask_for(whole);
+  const auto on_rung = [&](run::Rung rung, std::chrono::seconds time) {
+    manager.show_status(
+        fmt::format("shutting down: {}, at most {} s", to_string(rung), time.count()));
+  };
+  const auto first = arguments.has("force") ? run::Rung::quit : run::Rung::agent;
+  auto climbed = run::powerdown(place, ladder, first, on_rung, run::Afterwards::leave);
+  if (!climbed && climbed.error().id == "not-running") return {};
+  return outcome_of(std::move(climbed));
+}
+
 Outcome cleanup_command(Context& context, const Arguments& arguments) {
   const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   (void)run::end_attempt(place);  // A start that failed has not taken the host down.
-  return outcome_of(run::recover(place));
+  const auto cleaned = TRY_OUTCOME(run::cleanup_stage(place, manager_of(context)));
+  if (!cleaned) return {};
+  const auto record = run::load_record(place);
+  if (!record || !record->last_exit) return {};
+  for (const auto& line : record->last_exit->log) say(context, line);
+  say(context, fmt::format("{}: {}", place.vm, record->last_exit->detail));
+  return {};
 }
 
 Outcome recover_command(Context& context, const Arguments& arguments) {

@@ -193,6 +193,7 @@ Plan make_plan(const Machine& machine) {
           .tty = tty_of(profile),
           .watch = profile.watch.value,
           .shutdown = profile.shutdown,
+          .ready = profile.ready,
           .record = {.machine = machine.type.value},
           .warnings = machine.warnings};
 }

@@ -204,6 +204,7 @@ struct Plan {
   std::string tty;  ///< What a Linux guest calls its console: "ttyS0".
   bool watch = true;
   profiles::Shutdown shutdown;
+  profiles::Ready ready;
   Record record;
   std::vector<Warning> warnings;
 };

@@ -58,6 +58,20 @@ std::string pins_text(const Plan& plan) {
   return text;
 }
 
+std::string ready_text(const profiles::Ready& ready) {
+  const auto& [kind, address, words, timeout] = ready;
+  std::string when;
+  switch (kind.value) {
+    case profiles::ReadyKind::qmp: return {};
+    case profiles::ReadyKind::agent: when = "its guest agent answers"; break;
+    case profiles::ReadyKind::tcp: when = address.value + " takes connections"; break;
+    case profiles::ReadyKind::serial_match:
+      when = fmt::format("'{}' is on its console", printable(words.value));
+      break;
+  }
+  return fmt::format("\nready when {}, which is waited for {} s\n", when, timeout.value);
+}
+
 json::object pins_json(const Plan& plan) {
   json::array vcpus;
   for (const auto& cpus : plan.pins.vcpus) vcpus.emplace_back(to_string(cpus));
@@ -118,6 +132,7 @@ std::string as_text(const Plan& plan) {
   text += cage_text(plan.cage);
   if (plan.locked_memory_mib != 0)
     text += fmt::format("\nQEMU may lock {} MiB of memory\n", plan.locked_memory_mib);
+  text += ready_text(plan.ready);
   if (!plan.warnings.empty()) text += "\n";
   for (const auto& [id, message] : plan.warnings)
     text += fmt::format("warning: {} [{}]\n", message, id);

@@ -28,7 +28,13 @@ std::vector<std::string> tail_of_log(const Place& place) {
   return tail;
 }
 
-LastExit unseen() {
+/// What was noted by who saw it; else that nobody did.
+LastExit noted(const Place& place) {
+  const auto text = place.root.read(place.file("exit"), kept_bytes);
+  const auto line_end = text ? text->find('\n') : std::string::npos;
+  if (line_end != std::string::npos)
+    return {.cause = printable(text->substr(0, line_end)),
+            .detail = printable(text->substr(line_end + 1))};
   return {.cause = "unknown",
           .detail =
               "the guest ended while nothing watched it: the host went down, or QEMU was "
@@ -81,6 +87,12 @@ void announce_stop(const Place& place, std::string_view rung, std::chrono::secon
   (void)place.root.replace(place.file("stop"), fmt::format("{} {}", rung, until));
 }
 
+void note_exit(const Place& place, const LastExit& last_exit) {
+  // Not made again if it was cleaned up meanwhile.
+  (void)place.root.replace(place.file("exit"),
+                           fmt::format("{}\n{}", last_exit.cause, last_exit.detail));
+}
+
 LastExit announced_or(const Place& place, LastExit otherwise) {
   const auto text = place.root.read(place.file("stop"), 256);
   if (!text) return otherwise;
@@ -116,12 +128,13 @@ Result<bool> recover(const Place& place) {
   if (!tried && tried.error().os_error == ENOENT) return false;  // Another cleanup was quicker.
   auto lock = TRY(std::move(tried));
   if (!lock) return false;
-  TRY(cleanup(place, *std::move(lock), announced_or(place, unseen())));
+  TRY(cleanup(place, *std::move(lock), announced_or(place, noted(place))));
   return true;
 }
 
 Result<> clear_leftovers(const Place& place) {
-  if (place.root.exists(place.file("state.json"))) remember(place, announced_or(place, unseen()));
+  if (place.root.exists(place.file("state.json")))
+    remember(place, announced_or(place, noted(place)));
   TRY(roll_back(place));
   return remove_files(place);
 }

@@ -27,6 +27,9 @@ namespace hv::run {
 /// and how long it tries, so that whoever cleans up can record it.
 void announce_stop(const Place& place, std::string_view rung, std::chrono::seconds time);
 
+/// Says in the VM's directory why the guest has ended, for whoever cleans up.
+void note_exit(const Place& place, const LastExit& last_exit);
+
 /// What was announced and is still tried, as a cause; else `otherwise`.
 [[nodiscard]] LastExit announced_or(const Place& place, LastExit otherwise);
 

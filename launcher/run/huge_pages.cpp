@@ -78,6 +78,10 @@ void compact(const Root& root, std::uint32_t node) {
   (void)root.write(root.exists(path) ? path : "/proc/sys/vm/compact_memory", "1");
 }
 
+std::string turn_of(const Place& place) {
+  return place.paths.runtime + "/.hugepages.lock";
+}
+
 /// Whether it says that a pool is to be set back. The journals of others are
 /// only read: their owners may be writing.
 bool has_larger_pool(const Root& root, const std::string& journal) {
@@ -92,8 +96,7 @@ bool has_larger_pool(const Root& root, const std::string& journal) {
 Result<Turn> lock_pools(const Place& place) {
   // Another start clears its pages meanwhile, some seconds for many GiB.
   constexpr std::chrono::minutes patience{5};
-  auto lock = TRY(Turn::take(place.root, place.paths.runtime + "/.hugepages.lock", patience),
-                  "waiting for huge pages");
+  auto lock = TRY(Turn::take(place.root, turn_of(place), patience), "waiting for huge pages");
   const auto names = TRY(place.root.list(place.paths.runtime));
   for (const auto& name : names) {
     const Place other{place.root, place.paths, name};
@@ -105,6 +108,12 @@ Result<Turn> lock_pools(const Place& place) {
     journal->keep();
   }
   return lock;
+}
+
+void end_turn_at_pools(const Place& place) {
+  if (!place.root.exists(turn_of(place))) return;
+  // To take it and let go removes the file; if another start has it, it does that.
+  (void)Turn::take(place.root, turn_of(place), std::chrono::milliseconds(1));
 }
 
 Result<> make_huge_pages(const Root& root, const plan::HugePages& wanted, Journal& journal) {

@@ -23,6 +23,10 @@ namespace hv::run {
 [[nodiscard]] Result<> make_huge_pages(const Root& root, const plan::HugePages& wanted,
                                        Journal& journal);
 
+/// The turn at the pools of a start whose processes have handed its lock on,
+/// once the last of them has let go: what is left of it goes away.
+void end_turn_at_pools(const Place& place);
+
 /// Sets back the pools that this journal says have grown.
 [[nodiscard]] Result<> set_pools_back(const Root& root, Journal& journal);
 

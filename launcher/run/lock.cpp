@@ -91,7 +91,7 @@ class Search {
 
   [[nodiscard]] std::optional<Holder> verified(pid_t pid) const {
     UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!pidfd || !has_it_open(pid) || !has_it_locked(pid)) return std::nullopt;
+    if (!pidfd || !has_it_open(pid) || !has_it_locked(pid) || keeps_it(pid)) return std::nullopt;
     // Still alive after we looked: then it was this process that we looked at.
     pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
     if (::poll(&ended, 1, 0) != 0) return std::nullopt;
@@ -131,6 +131,13 @@ class Search {
   [[nodiscard]] bool has_it_locked(pid_t pid) const {
     const auto info = root_.read(fmt::format("/proc/{}/fdinfo/{}", pid, number_));
     return info && info->contains("OFDLCK");
+  }
+
+  /// A service manager, which keeps it for `exec` and is not to be signalled:
+  /// systemd's own control group is init.scope, PID 1's and a user's.
+  [[nodiscard]] bool keeps_it(pid_t pid) const {
+    const auto groups = root_.read(fmt::format("/proc/{}/cgroup", pid));
+    return groups && (groups->ends_with("/init.scope") || groups->contains("/init.scope\n"));
   }
 
   const Root& root_;
@@ -185,6 +192,12 @@ Result<Turn> Turn::take(const Root& root, std::string path, std::chrono::millise
     if (lock) return Turn(root, std::move(path), *std::move(lock));
     if (lock.error().os_error != ENOENT) return std::unexpected(std::move(lock).error());
   }
+}
+
+bool holds_lock(const Root& root, const std::string& path, const UniqueFd& fd) {
+  if (!fd || !is_current(root, path, fd)) return false;
+  auto lock = whole_file();
+  return ::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0;  // Ours already, or free to be ours.
 }
 
 bool is_locked(const Root& root, const std::string& path) {

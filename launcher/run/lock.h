@@ -43,6 +43,9 @@ class Turn {
     if (lock_) (void)root_->remove(path_);
   }
 
+  /// The lock itself, which is not to end here: a duplicate elsewhere goes on holding it.
+  [[nodiscard]] UniqueFd pass_on() && { return std::move(lock_); }
+
  private:
   Turn(const Root& root, std::string path, UniqueFd lock)
       : root_(&root), path_(std::move(path)), lock_(std::move(lock)) {}
@@ -51,6 +54,9 @@ class Turn {
   std::string path_;
   UniqueFd lock_;
 };
+
+/// Whether `fd`, which somebody handed to us, is the file at `path` and has it locked.
+[[nodiscard]] bool holds_lock(const Root& root, const std::string& path, const UniqueFd& fd);
 
 /// Whether somebody holds it. False if there is no such file.
 [[nodiscard]] bool is_locked(const Root& root, const std::string& path);

@@ -150,8 +150,15 @@ std::string_view to_string(Rung rung) {
   return std::ranges::find(rungs, rung, &Step::rung)->name;
 }
 
-Result<Rung> powerdown(const Place& place, const Ladder& ladder, Rung first,
-                       const OnRung& on_rung) {
+seconds longest(const Ladder& ladder) {
+  seconds sum(0);
+  constexpr seconds between{5};  // QEMU may be slow to answer.
+  for (const auto& [rung, name] : rungs) sum += time_for(ladder, rung) + between;
+  return sum;
+}
+
+Result<Rung> powerdown(const Place& place, const Ladder& ladder, Rung first, const OnRung& on_rung,
+                       Afterwards afterwards) {
   const auto state = load_state(place);
   const auto qemu = find_holder(place.root, place.lock(), lock_number,
                                 static_cast<pid_t>(state ? state->pid : 0));
@@ -162,7 +169,7 @@ Result<Rung> powerdown(const Place& place, const Ladder& ladder, Rung first,
     if (rung < first || time.count() == 0) continue;
     on_rung(rung, time);
     if (!TRY(climb.try_rung(rung, time))) continue;
-    TRY(finish(place));
+    if (afterwards == Afterwards::clean_up) TRY(finish(place));
     return rung;
   }
   return std::unexpected(with_hint(

@@ -22,12 +22,19 @@ enum class Rung : std::uint8_t {
 
 [[nodiscard]] std::string_view to_string(Rung rung);
 
+/// How long all rungs together may take, and what is done between them.
+[[nodiscard]] std::chrono::seconds longest(const Ladder& ladder);
+
 /// Told before each rung is tried, with the time it has.
 using OnRung = std::function<void(Rung, std::chrono::seconds)>;
 
-/// Climbs the ladder from `first` on until QEMU has ended, and cleans up.
-/// Returns the rung that did it.
+/// Whether to clean up after it, or leave that to a stage that comes.
+enum class Afterwards : std::uint8_t { clean_up, leave };
+
+/// Climbs the ladder from `first` on until QEMU has ended. Returns the rung
+/// that did it.
 [[nodiscard]] Result<Rung> powerdown(const Place& place, const Ladder& ladder, Rung first,
-                                     const OnRung& on_rung);
+                                     const OnRung& on_rung,
+                                     Afterwards afterwards = Afterwards::clean_up);
 
 }  // namespace hv::run

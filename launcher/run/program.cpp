@@ -92,7 +92,8 @@ std::optional<std::string> find_program(std::string_view name, std::string_view 
   return std::nullopt;
 }
 
-Result<> run_program(const std::vector<std::string>& argv, std::string_view package) {
+Result<> run_program(const std::vector<std::string>& argv, std::string_view package,
+                     const std::vector<std::string>& variables) {
   const auto path = find_program(argv.front());
   if (!path)
     return std::unexpected(
@@ -105,8 +106,9 @@ Result<> run_program(const std::vector<std::string>& argv, std::string_view pack
 
   boost::asio::io_context context;
   error_code error;
-  const auto path_variable = fmt::format("PATH={}", program_path);
-  const std::vector<const char*> environment = {"LC_ALL=C", path_variable.c_str(), nullptr};
+  auto set = variables;
+  set.insert(set.end(), {"LC_ALL=C", fmt::format("PATH={}", program_path)});
+  const auto environment = pointers_to(set);
   process::process child = process::default_process_launcher()(
       context.get_executor(), error, *path, std::vector<std::string>(argv.begin() + 1, argv.end()),
       process::process_stdio{nullptr, {}, {}},

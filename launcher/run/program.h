@@ -16,8 +16,10 @@ namespace hv::run {
 
 /// Runs `argv` to its end. The error of a program that ends with another
 /// status than 0 carries the last line it printed. `argv[0]` is looked for in
-/// /usr/bin and the like, and `package` says what provides it.
-[[nodiscard]] Result<> run_program(const std::vector<std::string>& argv, std::string_view package);
+/// /usr/bin and the like, and `package` says what provides it. `variables` are
+/// set beside the few of its clean environment.
+[[nodiscard]] Result<> run_program(const std::vector<std::string>& argv, std::string_view package,
+                                   const std::vector<std::string>& variables = {});
 
 /// Starts `argv` in a session of its own and leaves it behind. It gets `ready`
 /// as descriptor 3, on which it can say that it is up.

@@ -91,19 +91,12 @@ Result<Process> launch(const Place& place, const plan::Plan& plan, const UniqueF
   return child;
 }
 
-/// QEMU has ended instead of starting: its own words, and what they mean.
-Error start_failure(const Place& place, const plan::Plan& plan, Process& child) {
-  const auto ending = child.wait();
-  constexpr std::size_t last_words = 4096;
-  const auto log = place.root.read_end(place.file("qemu.log"), last_words).value_or("");
-  return explain_qemu(log, ending ? describe_ending(*ending) : "ended", plan);
-}
-
 /// The monitor of a QEMU that takes commands.
 Result<qmp::Client> wait_until_up(const Place& place, const plan::Plan& plan, Process& child) {
   auto monitor = connect_monitor(place, start_patience);
   if (monitor || !child.has_ended_within(std::chrono::seconds(1))) return monitor;
-  return std::unexpected(start_failure(place, plan, child));
+  const auto ending = child.wait();
+  return std::unexpected(start_failure(place, plan, ending ? describe_ending(*ending) : "ended"));
 }
 
 /// Starts `watch`; it writes to the other end of what this returns when
@@ -130,23 +123,6 @@ Result<> await_watch(const UniqueFd& ready) {
               words.empty() ? "" : ": ", words);
 }
 
-/// A newer QEMU must not change the hardware of a guest that has run once.
-Result<> remember_machine(const Place& place, const std::string& machine) {
-  auto record = TRY(load_record(place));
-  if (record.machine == machine) return {};
-  record.machine = machine;
-  return save_record(place, record);
-}
-
-/// Pins, and proves it, before the guest's first instruction.
-Result<> settle_in(const Place& place, pid_t qemu, qmp::Client& monitor,
-                   const plan::ThreadPins& pins, Journal& journal, FirstState first_state) {
-  TRY(set_pools_back(place.root, journal));  // QEMU has its pages.
-  TRY(apply_pins(place.root, qemu, monitor, pins), "pinning the guest's threads");
-  if (first_state == FirstState::running) TRY(ask(monitor, qmp::Cont{}));
-  return {};
-}
-
 bool takes_huge_pages(const plan::Plan& plan) {
   return std::ranges::any_of(plan.steps, [](const plan::Step& step) {
     return std::holds_alternative<plan::HugePages>(step.action);
@@ -157,10 +133,7 @@ Result<> run_stages(const Place& place, const plan::Plan& plan, const StartOptio
                     const UniqueFd& lock, Journal& journal) {
   if (auto errors = check_files(place, plan); !errors.empty())
     return std::unexpected(std::move(errors.front()));
-  TRY(take_claims(place, plan.claims));
-  std::optional<Turn> pools;
-  if (takes_huge_pages(plan)) pools.emplace(TRY(lock_pools(place)));
-  TRY(prepare(place, plan, journal));
+  const auto pools = TRY(claim_and_prepare(place, plan, journal));
   auto child = TRY(launch(place, plan, lock));  // Killed when this returns early.
   auto state = options.state;
   state.pid = child.pid();
@@ -192,17 +165,35 @@ Result<> run_or_undo(const Place& place, const plan::Plan& plan, const StartOpti
 
 }  // namespace
 
-Result<> tune(const Place& place, FirstState first_state) {
-  auto client = TRY(connect_monitor(place, start_patience));
-  const auto state = load_state(place);
-  auto journal = TRY(Journal::open(place.root, place.file("journal"), undo));
-  const auto qemu = find_holder(place.root, place.lock(), lock_number,
-                                static_cast<pid_t>(state ? state->pid : 0));
-  auto done = settle_in(place, qemu ? qemu->pid : 0, client,
-                        state ? pins_of(*state) : plan::ThreadPins(), journal, first_state);
-  journal.keep();
-  (void)end_attempt(place);  // The host is up. At worst it is taken for another boot's.
-  return done;
+Result<std::optional<Turn>> claim_and_prepare(const Place& place, const plan::Plan& plan,
+                                              Journal& journal) {
+  TRY(take_claims(place, plan.claims));
+  std::optional<Turn> pools;
+  if (takes_huge_pages(plan)) pools.emplace(TRY(lock_pools(place)));
+  TRY(prepare(place, plan, journal));
+  return pools;
+}
+
+Error start_failure(const Place& place, const plan::Plan& plan, std::string_view ending) {
+  constexpr std::size_t last_words = 4096;
+  const auto log = place.root.read_end(place.file("qemu.log"), last_words).value_or("");
+  return explain_qemu(log, ending, plan);
+}
+
+Result<> remember_machine(const Place& place, const std::string& machine) {
+  auto record = TRY(load_record(place));
+  if (record.machine == machine) return {};
+  record.machine = machine;
+  return save_record(place, record);
+}
+
+Result<> settle_in(const Place& place, pid_t qemu, qmp::Client& monitor,
+                   const plan::ThreadPins& pins, Journal& journal, FirstState first_state) {
+  TRY(set_pools_back(place.root, journal));  // QEMU has its pages.
+  TRY(apply_pins(place.root, qemu, monitor, pins), "pinning the guest's threads");
+  // Pinned before the guest's first instruction.
+  if (first_state == FirstState::running) TRY(ask(monitor, qmp::Cont{}));
+  return {};
 }
 
 Result<> start(const Place& place, const plan::Plan& plan, const StartOptions& options) {

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: MIT
 //
 // The start of a guest where there is no systemd: the stages prepare, exec and
-// tune, one after the other, and `watch` left behind.
+// tune, one after the other, and `watch` left behind. As processes of their own
+// they are in unit_stages.h.
 #pragma once
 
+#include "launcher/base/journal.h"
 #include "launcher/plan/plan.h"
+#include "launcher/run/lock.h"
 #include "launcher/run/place.h"
 #include "launcher/run/records.h"
 
+#include <optional>
 #include <string>
 #include <vector>
+
+namespace qmp {
+class Client;
+}
 
 namespace hv::run {
 
@@ -32,7 +40,24 @@ inline constexpr std::string_view watch_is_up = "up";
 [[nodiscard]] Result<> start(const Place& place, const plan::Plan& plan,
                              const StartOptions& options);
 
-/// Stage `tune`: waits until QEMU takes commands, and makes the guest run.
-[[nodiscard]] Result<> tune(const Place& place, FirstState first_state);
+// Of which the stages are made, wherever they run:
+
+/// Claims what the guest has for itself, and prepares it. Holds the turn at the
+/// pools of huge pages, if it needs one, until QEMU has its pages.
+[[nodiscard]] Result<std::optional<Turn>> claim_and_prepare(const Place& place,
+                                                            const plan::Plan& plan,
+                                                            Journal& journal);
+
+/// Sets the pools back, pins, proves it, and lets the guest run.
+[[nodiscard]] Result<> settle_in(const Place& place, pid_t qemu, qmp::Client& monitor,
+                                 const plan::ThreadPins& pins, Journal& journal,
+                                 FirstState first_state);
+
+/// A newer QEMU must not change the hardware of a guest that has run once.
+[[nodiscard]] Result<> remember_machine(const Place& place, const std::string& machine);
+
+/// QEMU has ended instead of starting: its own words, and what they mean.
+[[nodiscard]] Error start_failure(const Place& place, const plan::Plan& plan,
+                                  std::string_view ending);
 
 }  // namespace hv::run

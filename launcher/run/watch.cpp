@@ -8,6 +8,7 @@
 #include "launcher/run/lock.h"
 #include "launcher/run/monitor.h"
 #include "launcher/run/process.h"
+#include "launcher/run/unit.h"
 #include "qmp/multiplexer.h"
 #include "qmp/read.h"
 
@@ -66,12 +67,18 @@ class Cause {
   LastExit exit_;
 };
 
+enum class InUnit : std::uint8_t { no, yes };
+
 /// After the end of the guest: whoever has the lock first cleans up.
-Result<> clean_up(const Place& place, const Holder& qemu, const Cause& cause) {
+Result<> clean_up(const Place& place, const Holder& qemu, const Cause& cause, InUnit in_unit) {
   constexpr std::chrono::seconds to_end{30};
   if (!ends_within(qemu.pidfd, to_end))
     return fail(Fault::failed, "monitor-lost", "QEMU lives, but its monitor is gone");
   const auto ending = ending_of(qemu.pidfd);
+  if (in_unit == InUnit::yes) {  // Its last stage cleans up, when all of its processes have ended.
+    note_exit(place, announced_or(place, cause.last_exit(ending)));
+    return {};
+  }
   auto lock = lock_within(place.root, place.lock(), std::chrono::seconds(5));
   // Gone: somebody else cleaned up, perhaps before we made files of our own.
   if (!lock && lock.error().os_error == ENOENT) {
@@ -141,11 +148,12 @@ Result<> watch(const Place& place, const std::function<void()>& ready) {
                                 static_cast<pid_t>(state ? state->pid : 0));
   if (!qemu) return std::unexpected(not_running(place));
   const auto only_one = TRY(only_watch(place));
+  const auto in_unit = runs_in_unit(place.root, place.vm, qemu->pid) ? InUnit::yes : InUnit::no;
   Cause cause;
   auto served = serve(place, state && state->console, ready, cause);
   // A guest that ends while we attach is one to clean up after, like any other.
   if (!served && !ends_within(qemu->pidfd, std::chrono::milliseconds(0))) return served;
-  return clean_up(place, *qemu, cause);
+  return clean_up(place, *qemu, cause, in_unit);
 }
 
 }  // namespace hv::run
