@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+//
+// What a plan lets QEMU reach; that it reaches nothing else is shown with a
+// real process by tests/integration/test_cage.py.
+#include "launcher/plan/cage.h"
+
+#include "launcher/plan/machine.h"
+#include "launcher/run/cage.h"
+#include "launcher/run/system_calls.h"
+#include "tests/temp_tree.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using hv::plan::Access;
+using hv::plan::Cage;
+using hv::plan::Machine;
+
+namespace {
+
+Machine machine_with(const std::string& accelerator) {
+  Machine machine;
+  machine.profile.name.value = "web";
+  machine.profile.network.mode.value = hv::profiles::NetworkMode::none;
+  machine.accelerator.value = accelerator;
+  machine.display.value = hv::profiles::DisplayKind::none;
+  machine.paths.runtime = "/run/hvlaunch";
+  return machine;
+}
+
+std::vector<std::string> granted(const Cage& cage) {
+  std::vector<std::string> all;
+  for (const auto& grant : cage.grants) all.push_back(describe(grant));
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a cage holds what the machine needs, and nothing else") {
+  auto machine = machine_with("kvm");
+  CHECK_EQ(granted(cage_of(machine)), std::vector<std::string>{"use /dev/kvm"});
+  CHECK_FALSE(cage_of(machine).makes_code);
+  CHECK_FALSE(cage_of(machine).connects);
+
+  machine = machine_with("tcg");
+  machine.kernel = "/boot/vmlinuz";
+  machine.disk = "/srv/web.qcow2";
+  machine.disk_base = "/srv/debian.qcow2";
+  machine.iso = "/srv/cd.iso";
+  machine.flash.emplace();
+  machine.flash->value = {.code = "/fw/code.fd", .vars = "/srv/vars.fd"};
+  CHECK_EQ(granted(cage_of(machine)),
+           std::vector<std::string>{"read /boot/vmlinuz", "read /fw/code.fd",
+                                    "read and write /srv/vars.fd", "read and write /srv/web.qcow2",
+                                    "read /srv/debian.qcow2", "read /srv/cd.iso"});
+  CHECK(cage_of(machine).makes_code);
+}
+
+TEST_CASE("devices of the host are granted one by one") {
+  auto machine = machine_with("kvm");
+  machine.passed.push_back({.address = hv::vfio::parse_pci_address("0000:65:00.0").value(),
+                            .rom = "/srv/gpu.rom"});
+  auto all = granted(cage_of(machine));
+  CHECK_EQ(all, std::vector<std::string>{
+                    "use /dev/kvm", "use /dev/vfio/vfio",
+                    "use the VFIO device of /sys/bus/pci/devices/0000:65:00.0",
+                    "read /srv/gpu.rom"});
+  machine.iommufd = true;
+  all = granted(cage_of(machine));
+  CHECK_EQ(std::ranges::count(all, "use /dev/iommu"), 1);
+}
+
+TEST_CASE("sockets of its own are for networks and displays") {
+  auto machine = machine_with("tcg");
+  machine.profile.network.mode.value = hv::profiles::NetworkMode::user;
+  CHECK(cage_of(machine).internet);
+  CHECK_FALSE(cage_of(machine).unix_sockets);
+
+  machine = machine_with("tcg");
+  machine.display.value = hv::profiles::DisplayKind::vnc;
+  CHECK_EQ(granted(cage_of(machine)), std::vector<std::string>{"make sockets in /run/hvlaunch/web"});
+  CHECK_FALSE(cage_of(machine).connects);
+}
+
+TEST_CASE("what extra arguments name is granted, for nobody reads them") {
+  auto machine = machine_with("tcg");
+  hv::profiles::ExtraArguments extra;
+  extra.reason.value = "a second disk";
+  extra.arguments.resize(2);
+  extra.arguments[0].value = "-drive";
+  extra.arguments[1].value = "if=virtio,file=/srv/more.img,format=raw";
+  machine.profile.extra_arguments.push_back(extra);
+  CHECK_EQ(granted(cage_of(machine)), std::vector<std::string>{"use /srv/more.img"});
+}
+
+TEST_CASE("few system calls reach the kernel") {
+  Cage cage;
+  CHECK_LE(hv::run::count_system_calls(cage), 100);
+  cage.makes_code = cage.internet = cage.connects = true;
+  CHECK_LE(hv::run::count_system_calls(cage), 115);
+}
+
+TEST_CASE("a cage of what is not there can be made") {
+  const TempTree tree;
+  const auto root = tree.root();
+  const Cage cage{.grants = {{.path = "/nowhere", .access = Access::write}}};
+  CHECK(hv::run::ReadyCage::make(root, cage, "/no/qemu").has_value());
+}
