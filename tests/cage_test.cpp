@@ -49,7 +49,8 @@ TEST_CASE("a cage holds what the machine needs, and nothing else") {
   machine.disk_base = "/srv/debian.qcow2";
   machine.iso = "/srv/cd.iso";
   machine.flash.emplace();
-  machine.flash->value = {.code = "/fw/code.fd", .vars = "/srv/vars.fd"};
+  machine.flash->value.code = "/fw/code.fd";
+  machine.flash->value.vars = "/srv/vars.fd";
   CHECK_EQ(granted(cage_of(machine)),
            std::vector<std::string>{"read /boot/vmlinuz", "read /fw/code.fd",
                                     "read and write /srv/vars.fd", "read and write /srv/web.qcow2",
@@ -59,8 +60,9 @@ TEST_CASE("a cage holds what the machine needs, and nothing else") {
 
 TEST_CASE("devices of the host are granted one by one") {
   auto machine = machine_with("kvm");
-  machine.passed.push_back({.address = hv::vfio::parse_pci_address("0000:65:00.0").value(),
-                            .rom = "/srv/gpu.rom"});
+  auto& passed = machine.passed.emplace_back();
+  passed.address = hv::vfio::parse_pci_address("0000:65:00.0").value();
+  passed.rom = "/srv/gpu.rom";
   auto all = granted(cage_of(machine));
   CHECK_EQ(all, std::vector<std::string>{
                     "use /dev/kvm", "use /dev/vfio/vfio",

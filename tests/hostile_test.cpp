@@ -141,7 +141,10 @@ TEST_CASE("hostile strings reach QEMU as values, unchanged") {
     CHECK_EQ(file_of(*plan, "cdrom"), below(state + "/isos", strings.iso));
     CHECK_EQ(file_of(*plan, "seed"), state + "/seeds/hostile.iso");
     CHECK_EQ(user_data_of(*plan), below(state, strings.user_data));
-    CHECK_EQ(chardev(*plan, "tpm", "path"), runtime + "/hostile/tpm.sock");
+    const auto tpm = std::ranges::find(plan->descriptors, hv::plan::Handle::connection,
+                                       &hv::plan::Descriptor::handle);
+    REQUIRE(tpm != plan->descriptors.end());
+    CHECK_EQ(tpm->path, runtime + "/hostile/tpm.sock");
     CHECK_EQ(parse_argument(*find(*plan, "-vnc")).at("vnc"),
              "unix:" + runtime + "/hostile/vnc.sock");
     CHECK_EQ(plan->arguments.back().option, strings.extra);

@@ -93,7 +93,7 @@ std::string_view network_of(const Cage& cage) {
 std::string cage_text(const Cage& cage) {
   if (cage.confinement == profiles::Confinement::off)
     return "\nno cage: QEMU may do all that its user may\n";
-  std::string text = "\nbeside these, QEMU and its libraries, the guest's QEMU may only:\n";
+  std::string text = "\nbesides the descriptors, itself and its libraries, QEMU may only:\n";
   for (const auto& grant : cage.grants)
     text += fmt::format("  {:<76}  # {}\n", describe(grant), grant.cause.origin());
   return text + fmt::format("  have {}\n", network_of(cage));

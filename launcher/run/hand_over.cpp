@@ -32,7 +32,8 @@ Result<> release_console(const Root& root, const std::string& console, Journal& 
   if (root.read(file).value_or("0") != "1") return {};
   TRY(journal.record({.kind = Undo::Kind::write_value, .path = file, .value = "1"}));
   TRY(vfio::write_within(root, file, "0", vfio::bind_patience));
-  if (TRY(root.read(file)) == "0") return {};
+  const auto now = TRY(root.read(file));
+  if (now == "0") return {};
   return still_there(fmt::format("the console {}", console));
 }
 

@@ -43,12 +43,12 @@ constexpr const char* waiting[] = {"epoll_create1", "epoll_ctl", "epoll_pwait", 
                                    "eventfd2",      "pipe2",     "poll",        "ppoll",
                                    "signalfd4"};
 constexpr const char* inherited_sockets[] = {"accept4",    "getpeername", "getsockname",
-                                             "getsockopt", "recvmsg",     "sendmsg",
-                                             "setsockopt", "shutdown"};
+                                             "getsockopt", "listen",      "recvmsg",
+                                             "sendmsg",    "setsockopt",  "shutdown"};
 /// QEMU itself, and its own, further filter.
 constexpr const char* beginning[] = {"execve", "getrandom", "seccomp"};
 
-constexpr const char* own_sockets[] = {"bind", "listen", "recvfrom", "sendto"};
+constexpr const char* own_sockets[] = {"bind", "recvfrom", "sendto"};
 constexpr const char* node_memory[] = {"get_mempolicy", "mbind", "sched_setaffinity",
                                        "set_mempolicy"};
 constexpr const char* locked_memory[] = {"mlock", "mlock2", "mlockall", "munlock"};
@@ -147,9 +147,15 @@ void allow_on_itself(Rules& rules) {
   // Its flags are in memory, where no filter sees them: glibc then takes clone.
   rules.refuse("clone3", ENOSYS);
   constexpr int harmless[] = {PR_SET_NAME, PR_GET_NAME, PR_SET_TIMERSLACK, PR_SET_NO_NEW_PRIVS,
-                              PR_SET_SECCOMP, PR_GET_DUMPABLE};
+                              PR_SET_SECCOMP, PR_MCE_KILL};
   for (const int operation : harmless)
     rules.allow_if("prctl", {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(operation))});
+}
+
+/// What QEMU tries, and does without: no reason to end it in a strict cage.
+void refuse_what_is_optional(const plan::Cage& cage, Rules& rules) {
+  if (!cage.io_uring) rules.refuse("io_uring_setup", ENOSYS);
+  if (!cage.places_memory) rules.refuse("get_mempolicy", ENOSYS);
 }
 
 }  // namespace
@@ -161,6 +167,7 @@ Result<> limit_system_calls(const plan::Cage& cage) {
   allow_sockets(cage, rules);
   allow_mapping(cage, rules);
   allow_on_itself(rules);
+  refuse_what_is_optional(cage, rules);
   return rules.load();
 }
 
