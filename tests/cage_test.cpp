@@ -10,6 +10,10 @@
 #include "tests/temp_tree.h"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -64,10 +68,9 @@ TEST_CASE("devices of the host are granted one by one") {
   passed.address = hv::vfio::parse_pci_address("0000:65:00.0").value();
   passed.rom = "/srv/gpu.rom";
   auto all = granted(cage_of(machine));
-  CHECK_EQ(all, std::vector<std::string>{
-                    "use /dev/kvm", "use /dev/vfio/vfio",
-                    "use the VFIO device of /sys/bus/pci/devices/0000:65:00.0",
-                    "read /srv/gpu.rom"});
+  CHECK_EQ(all, std::vector<std::string>{"use /dev/kvm", "use /dev/vfio/vfio",
+                                         "use the VFIO device of /sys/bus/pci/devices/0000:65:00.0",
+                                         "read /srv/gpu.rom"});
   machine.iommufd = true;
   all = granted(cage_of(machine));
   CHECK_EQ(std::ranges::count(all, "use /dev/iommu"), 1);
@@ -81,7 +84,8 @@ TEST_CASE("sockets of its own are for networks and displays") {
 
   machine = machine_with("tcg");
   machine.display.value = hv::profiles::DisplayKind::vnc;
-  CHECK_EQ(granted(cage_of(machine)), std::vector<std::string>{"make sockets in /run/hvlaunch/web"});
+  CHECK_EQ(granted(cage_of(machine)),
+           std::vector<std::string>{"make sockets in /run/hvlaunch/web"});
   CHECK_FALSE(cage_of(machine).connects);
 }
 
@@ -101,6 +105,28 @@ TEST_CASE("few system calls reach the kernel") {
   CHECK_LE(hv::run::count_system_calls(cage), 100);
   cage.makes_code = cage.internet = cage.connects = true;
   CHECK_LE(hv::run::count_system_calls(cage), 115);
+}
+
+TEST_CASE("memory that is written and executed is for TCG alone") {
+  const auto may = [](const Cage& cage) {
+    const auto child = ::fork();
+    if (child == 0) {
+      ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+      if (!hv::run::limit_system_calls(cage)) ::_exit(2);
+      constexpr int written_and_executed = PROT_READ | PROT_WRITE | PROT_EXEC;
+      auto* const page =
+          ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      const bool mapped = ::mmap(nullptr, 4096, written_and_executed, MAP_PRIVATE | MAP_ANONYMOUS,
+                                 -1, 0) != MAP_FAILED;
+      const bool changed = ::mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0;
+      ::_exit(page == MAP_FAILED ? 3 : mapped && changed ? 1 : mapped || changed ? 4 : 0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WEXITSTATUS(status);
+  };
+  CHECK_EQ(may({}), 0);
+  CHECK_EQ(may({.makes_code = true}), 1);
 }
 
 TEST_CASE("a cage of what is not there can be made") {

@@ -67,7 +67,9 @@ TEST_CASE("a module stays that the host needs") {
       {{"top", "low"}, {card, other}, nullptr},
       {{"absent"}, {}, nullptr},
       {{"low"}, {card, other}, "the module 'low' cannot be unloaded: the module 'top' uses it"},
-      {{"top", "low"}, {card}, "the module 'low' cannot be unloaded: the host's 0000:02:00.0 needs it"},
+      {{"top", "low"},
+       {card},
+       "the module 'low' cannot be unloaded: the host's 0000:02:00.0 needs it"},
       {{"fixed"}, {}, "the module 'fixed' cannot be unloaded: it is built into this kernel"}};
   for (const auto& [modules, given, refused] : rows) {
     const auto errors = hv::vfio::judge_modules(stack, modules, given);
@@ -109,9 +111,13 @@ TEST_CASE("consoles and framebuffers leave the screen and come back") {
   CHECK(std::filesystem::exists(tree.path(framebuffer)));
   // The undo of what never came, or was undone before.
   for (const auto& entry :
-       {hv::Undo{.kind = hv::Undo::Kind::bind_framebuffer, .path = framebuffers, .value = "efi-framebuffer.0"},
+       {hv::Undo{.kind = hv::Undo::Kind::bind_framebuffer,
+       .path = framebuffers,
+       .value = "efi-framebuffer.0"},
         hv::Undo{.kind = hv::Undo::Kind::bind_framebuffer, .path = framebuffers, .value = "gone.0"},
-        hv::Undo{.kind = hv::Undo::Kind::write_value, .path = "/sys/class/vtconsole/vtcon9/bind", .value = "1"}})
+        hv::Undo{.kind = hv::Undo::Kind::write_value,
+        .path = "/sys/class/vtconsole/vtcon9/bind",
+        .value = "1"}})
     CHECK(hv::run::undo(root, entry));
 }
 

@@ -101,15 +101,6 @@ std::string user_data_of(const hv::plan::Plan& plan) {
   return {};
 }
 
-/// A member of the chardev with that id.
-std::string chardev(const hv::plan::Plan& plan, std::string_view id, std::string_view member) {
-  for (const auto& argument : plan.arguments)
-    if (const auto parsed = parse_argument(argument);
-        argument.option == "-chardev" && parsed.at("id") == id)
-      return parsed.at(member);
-  return {};
-}
-
 }  // namespace
 
 TEST_CASE("hostile strings reach QEMU as values, unchanged") {

@@ -133,7 +133,8 @@ std::string describe(const Release& release) {
   const auto& [part, name, driver, functions] = release;
   switch (part) {
     case Release::Part::display_manager: return fmt::format("stop the display manager {}", name);
-    case Release::Part::console: return fmt::format("take the text console {} off the screen", name);
+    case Release::Part::console:
+      return fmt::format("take the text console {} off the screen", name);
     case Release::Part::framebuffer: return fmt::format("take {} from '{}'", name, driver);
     case Release::Part::module: break;
   }

@@ -20,9 +20,9 @@ constexpr std::chrono::seconds unload_patience{20};
 
 struct KernelModule {
   std::string name;
-  bool loaded = false;    ///< As a module; one that is built in is not.
-  bool built_in = false;  ///< Or has no exit.
-  std::vector<std::string> users{};      ///< Modules that need it.
+  bool loaded = false;                  ///< As a module; one that is built in is not.
+  bool built_in = false;                ///< Or has no exit.
+  std::vector<std::string> users{};     ///< Modules that need it.
   std::vector<PciAddress> functions{};  ///< That its drivers have.
 };
 

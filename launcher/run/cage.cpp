@@ -64,7 +64,7 @@ Result<> grant_program(const Root& root, Landlock& rules, const std::string& bin
 /// What every program reads, and nothing that belongs to anybody.
 Result<> grant_basics(const Root& root, Landlock& rules) {
   for (const auto* const path :
-       {"/etc/ld.so.cache", "/etc/localtime", "/etc/gnutls", "/proc/self", "/dev/urandom",
+       {"/etc/ld.so.cache", "/etc/localtime", "/etc/gnutls", "/dev/urandom",
         "/proc/sys/vm/overcommit_memory", "/sys/devices/system/cpu", "/sys/devices/system/node",
         "/sys/kernel/mm"})
     TRY(rules.grant(root, path, Access::read));
@@ -115,9 +115,8 @@ bool is_open_to(const Root& root, const plan::Grant& grant, uid_t user) {
 /// An image that belongs to a user is root's to open only by this capability;
 /// Landlock keeps it to what is granted.
 bool needs_override(const Root& root, const plan::Cage& cage) {
-  return std::ranges::any_of(cage.grants, [&](const plan::Grant& grant) {
-    return !is_open_to(root, grant, ::geteuid());
-  });
+  return std::ranges::any_of(
+      cage.grants, [&](const plan::Grant& grant) { return !is_open_to(root, grant, ::geteuid()); });
 }
 
 Result<> drop_capabilities(bool keep_override) {

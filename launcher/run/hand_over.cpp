@@ -29,7 +29,8 @@ std::unexpected<Error> still_there(const std::string& what) {
 
 Result<> release_console(const Root& root, const std::string& console, Journal& journal) {
   const auto file = vfio::console_file(console);
-  if (root.read(file).value_or("0") != "1") return {};
+  const auto bound = root.read(file);
+  if (!bound || *bound != "1") return {};
   TRY(journal.record({.kind = Undo::Kind::write_value, .path = file, .value = "1"}));
   TRY(vfio::write_within(root, file, "0", vfio::bind_patience));
   const auto now = TRY(root.read(file));
@@ -44,8 +45,7 @@ bool has_framebuffer(const Root& root, const std::string& driver, const std::str
 Result<> release_framebuffer(const Root& root, const vfio::Release& step, Journal& journal) {
   const auto driver = vfio::platform_driver(step.driver);
   if (!has_framebuffer(root, driver, step.name)) return {};
-  TRY(journal.record(
-      {.kind = Undo::Kind::bind_framebuffer, .path = driver, .value = step.name}));
+  TRY(journal.record({.kind = Undo::Kind::bind_framebuffer, .path = driver, .value = step.name}));
   TRY(vfio::write_within(root, driver + "/unbind", step.name, vfio::bind_patience));
   if (!has_framebuffer(root, driver, step.name)) return {};
   return still_there(step.name);

@@ -64,8 +64,8 @@ BOOST_DESCRIBE_STRUCT(Written, (),
 /// Every member of a plan is named here, so that one that comes new is not forgotten.
 Written written(const plan::Plan& plan, FirstState first_state) {
   const auto& [vm, architecture, binary, qemu_version, accelerator, uuid, vcpus, memory_mib,
-               arguments, descriptors, files, steps, pins, claims, locked_memory_mib, cage, disks, nics,
-               display, console, tty, watch, shutdown, ready, record, warnings] = plan;
+               arguments, descriptors, files, steps, pins, claims, locked_memory_mib, cage, disks,
+               nics, display, console, tty, watch, shutdown, ready, record, warnings] = plan;
   return {.vm = vm,
           .binary = binary,
           .accelerator = accelerator,

@@ -48,14 +48,13 @@ std::uint64_t rights_of(plan::Access access) {
 }
 
 /// A rule for a file may hold only what can be done with a file.
-constexpr std::uint64_t rights_on_files =
-    LANDLOCK_ACCESS_FS_EXECUTE | write_file | control_devices;
+constexpr std::uint64_t rights_on_files = LANDLOCK_ACCESS_FS_EXECUTE | write_file | control_devices;
 
 }  // namespace
 
 int Landlock::abi() {
-  const auto abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0,
-                             LANDLOCK_CREATE_RULESET_VERSION);
+  const auto abi =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   return static_cast<int>(std::max(abi, 0L));
 }
 

@@ -22,26 +22,44 @@ using Names = std::span<const char* const>;
 
 // What QEMU, glib and glibc use, by what for.
 constexpr const char* files[] = {
-    "access",    "close",      "dup",       "dup3",      "faccessat2", "fallocate", "fcntl",
-    "fdatasync", "fstat",      "fstatfs",   "fsync",     "ftruncate",  "getcwd",    "getdents64",
-    "ioctl",     "lseek",      "newfstatat", "openat",   "pread64",    "preadv",    "pwrite64",
-    "pwritev",   "read",       "readlink",  "readlinkat", "readv",     "statfs",    "statx",
-    "unlink",    "write",      "writev"};
-constexpr const char* memory[] = {"brk",        "madvise", "membarrier", "memfd_create",
-                                  "mremap",     "munmap"};
-constexpr const char* threads[] = {
-    "arch_prctl", "exit",           "exit_group",      "futex",           "getegid",
-    "geteuid",    "getgid",         "getpid",          "getrusage",       "gettid",
-    "getuid",     "restart_syscall", "rseq",           "rt_sigaction",    "rt_sigprocmask",
-    "rt_sigreturn", "rt_sigtimedwait", "sched_getaffinity", "sched_yield", "set_robust_list",
-    "set_tid_address", "sigaltstack", "sysinfo",       "uname"};
-constexpr const char* clocks[] = {"clock_getres",  "clock_gettime",   "clock_nanosleep",
-                                  "gettimeofday",  "nanosleep",       "timer_create",
-                                  "timer_delete",  "timer_gettime",   "timer_settime",
+    "access",    "close", "dup",        "dup3",       "faccessat2", "fallocate", "fcntl",
+    "fdatasync", "fstat", "fstatfs",    "fsync",      "ftruncate",  "getcwd",    "getdents64",
+    "ioctl",     "lseek", "newfstatat", "openat",     "pread64",    "preadv",    "pwrite64",
+    "pwritev",   "read",  "readlink",   "readlinkat", "readv",      "statfs",    "statx",
+    "unlink",    "write", "writev"};
+constexpr const char* memory[] = {"brk",          "madvise", "membarrier",
+                                  "memfd_create", "mremap",  "munmap"};
+constexpr const char* threads[] = {"arch_prctl",
+                                   "exit",
+                                   "exit_group",
+                                   "futex",
+                                   "getegid",
+                                   "geteuid",
+                                   "getgid",
+                                   "getpid",
+                                   "getrusage",
+                                   "gettid",
+                                   "getuid",
+                                   "restart_syscall",
+                                   "rseq",
+                                   "rt_sigaction",
+                                   "rt_sigprocmask",
+                                   "rt_sigreturn",
+                                   "rt_sigtimedwait",
+                                   "sched_getaffinity",
+                                   "sched_yield",
+                                   "set_robust_list",
+                                   "set_tid_address",
+                                   "sigaltstack",
+                                   "sysinfo",
+                                   "uname"};
+constexpr const char* clocks[] = {"clock_getres",   "clock_gettime",  "clock_nanosleep",
+                                  "gettimeofday",   "nanosleep",      "timer_create",
+                                  "timer_delete",   "timer_gettime",  "timer_settime",
                                   "timerfd_create", "timerfd_settime"};
-constexpr const char* waiting[] = {"epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait",
-                                   "eventfd2",      "pipe2",     "poll",        "ppoll",
-                                   "signalfd4"};
+constexpr const char* waiting[] = {"epoll_create1", "epoll_ctl", "epoll_pwait",
+                                   "epoll_wait",    "eventfd2",  "pipe2",
+                                   "poll",          "ppoll",     "signalfd4"};
 constexpr const char* inherited_sockets[] = {"accept4",    "getpeername", "getsockname",
                                              "getsockopt", "listen",      "recvmsg",
                                              "sendmsg",    "setsockopt",  "shutdown"};
@@ -75,7 +93,7 @@ class Rules {
     add(SCMP_ACT_ALLOW, name, arguments);
   }
 
-  void refuse(const char* name, int error) {
+  void deny(const char* name, int error) {
     add(SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)), name, {});
   }
 
@@ -100,7 +118,7 @@ class Rules {
 };
 
 std::vector<Names> wholly_allowed(const plan::Cage& cage) {
-  std::vector<Names> groups = {files, memory, threads, clocks, waiting, inherited_sockets,
+  std::vector<Names> groups = {files,    memory, threads, clocks, waiting, inherited_sockets,
                                beginning};
   if (cage.internet || cage.unix_sockets) groups.emplace_back(own_sockets);
   if (cage.places_memory) groups.emplace_back(node_memory);
@@ -145,17 +163,17 @@ void allow_on_itself(Rules& rules) {
   rules.allow_if("prlimit64", {SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0)});
   rules.allow_if("clone", {SCMP_A0(SCMP_CMP_MASKED_EQ, HV_CLONE_THREAD, HV_CLONE_THREAD)});
   // Its flags are in memory, where no filter sees them: glibc then takes clone.
-  rules.refuse("clone3", ENOSYS);
-  constexpr int harmless[] = {PR_SET_NAME, PR_GET_NAME, PR_SET_TIMERSLACK, PR_SET_NO_NEW_PRIVS,
-                              PR_SET_SECCOMP, PR_MCE_KILL};
+  rules.deny("clone3", ENOSYS);
+  constexpr int harmless[] = {PR_SET_NAME,    PR_GET_NAME, PR_SET_TIMERSLACK, PR_SET_NO_NEW_PRIVS,
+                              PR_SET_SECCOMP, PR_MCE_KILL, PR_CAPBSET_READ};
   for (const int operation : harmless)
     rules.allow_if("prctl", {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(operation))});
 }
 
 /// What QEMU tries, and does without: no reason to end it in a strict cage.
 void refuse_what_is_optional(const plan::Cage& cage, Rules& rules) {
-  if (!cage.io_uring) rules.refuse("io_uring_setup", ENOSYS);
-  if (!cage.places_memory) rules.refuse("get_mempolicy", ENOSYS);
+  if (!cage.io_uring) rules.deny("io_uring_setup", ENOSYS);
+  if (!cage.places_memory) rules.deny("get_mempolicy", ENOSYS);
 }
 
 }  // namespace
