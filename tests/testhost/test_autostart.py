@@ -81,6 +81,7 @@ class Autostart(HostCase):
 
     def test_ends_the_note_of_a_start_that_came_to_an_end(self):
         note = "/var/lib/hypervisor/records/lab.start"
+        self.host.run(f"rm {UNITS}/hvlaunch@.service && systemctl daemon-reload", check=True)
         self.hv("autostart", "begin", "lab")
         self.assertTrue(self.host.read(note).startswith("1 "))
         self.hv("start", "lab")
