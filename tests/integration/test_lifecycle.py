@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is done to a running guest, and what survives the death of hvlaunch's processes."""
 import os
+import select
 import signal
 import unittest
 
@@ -168,9 +169,13 @@ class Lifecycle(hv.Case):
         self.running()
         events = self.spawn("events", "demo", "--json")
         with Qmp(self.run_dir("demo") / "qmp.sock") as qmp:
-            qmp.call("stop")
-            qmp.event("STOP")
-            qmp.call("cont")
+            # What happens before `events` has connected it cannot tell of.
+            told = False
+            while not told:
+                qmp.call("stop")
+                qmp.event("STOP")
+                qmp.call("cont")
+                told = select.select([events.stdout], [], [], 0.5)[0] or events.poll() is not None
         self.stopped_and_clean()
         out, _ = events.communicate(timeout=20)
         self.assertIn("STOP", out)
