@@ -57,6 +57,7 @@ VOLATILE = re.compile(
 # These are there while the kernel or udev has something to do.
 FLEETING = re.compile(r"kworker/|\(udev-worker\)|\(sd-|kcompactd|irq/|modprobe|systemd-udevd?-|scsi_eh|ksoftirqd|migration/")
 
+PF_WQ_WORKER = 0x20  # of include/linux/sched.h: threads of the kernel's workqueues
 POLICIES = {0: "other", 1: "fifo", 2: "rr", 3: "batch", 5: "idle", 6: "deadline"}
 
 
@@ -143,6 +144,8 @@ class Snapshot:
             if FLEETING.match(name):
                 continue
             fields = rest.split()
+            if int(fields[6]) & PF_WQ_WORKER:
+                continue  # a workqueue's rescuer goes where it has work to do
             cpus = re.search(r"^Cpus_allowed_list:\s*(\S+)", files["status"], re.M)
             nodes = re.search(r"^Mems_allowed_list:\s*(\S+)", files["status"], re.M)
             policy, priority, nice = int(fields[38]), fields[37], fields[16]
