@@ -56,10 +56,21 @@ TEST_CASE("a cage holds what the machine needs, and nothing else") {
   machine.flash->value.code = "/fw/code.fd";
   machine.flash->value.vars = "/srv/vars.fd";
   CHECK_EQ(granted(cage_of(machine)),
-           std::vector<std::string>{"read /boot/vmlinuz", "read /fw/code.fd",
-                                    "read and write /srv/vars.fd", "read and write /srv/web.qcow2",
-                                    "read /srv/debian.qcow2", "read /srv/cd.iso"});
+           std::vector<std::string>{"read /boot/vmlinuz"});  // Images come as descriptors.
   CHECK(cage_of(machine).makes_code);
+}
+
+TEST_CASE("the system's guests have users of their own, and keep them") {
+  auto machine = machine_with("tcg");
+  CHECK_EQ(cage_of(machine).user, 0);
+  machine.paths.system = true;
+  const auto user = cage_of(machine).user;
+  CHECK_EQ(user, hv::plan::user_of("web"));
+  CHECK_GE(user, 0x70000000);
+  CHECK_LE(user, 0x7fffffff);
+  CHECK_NE(user, hv::plan::user_of("web2"));
+  machine.profile.confinement.value = hv::profiles::Confinement::off;
+  CHECK_EQ(cage_of(machine).user, 0);
 }
 
 TEST_CASE("devices of the host are granted one by one") {
@@ -85,7 +96,7 @@ TEST_CASE("sockets of its own are for networks and displays") {
   machine = machine_with("tcg");
   machine.display.value = hv::profiles::DisplayKind::vnc;
   CHECK_EQ(granted(cage_of(machine)),
-           std::vector<std::string>{"make sockets in /run/hvlaunch/web"});
+           std::vector<std::string>{"make sockets in /run/hvlaunch/web/display"});
   CHECK_FALSE(cage_of(machine).connects);
 }
 

@@ -161,7 +161,8 @@ hv::Paths golden_paths() {
           .state = "/var/lib/hypervisor",
           .runtime = "/run/hvlaunch",
           .cache = "/var/cache/hvlaunch",
-          .firmware_config = ""};
+          .firmware_config = "",
+          .system = true};
 }
 
 std::vector<std::string> golden_names() {

@@ -31,7 +31,8 @@ std::string outcome(const std::expected<Plan, hv::Errors>& plan) {
 void write_argv(const GoldenCase& golden, const Plan& plan, const std::string& directory) {
   json::array descriptors;
   for (const auto& descriptor : plan.descriptors) {
-    constexpr const char* kinds[] = {"lock", "listener", "connection", "tap", "vhost-net"};
+    constexpr const char* kinds[] = {"lock", "listener", "connection", "tap", "vhost-net", "directory",
+                                     "file", "writable_file", "direct_file"};
     descriptors.push_back(json::object{{"number", descriptor.number},
                                        {"kind", kinds[static_cast<std::size_t>(descriptor.handle)]},
                                        {"path", descriptor.path}});
@@ -123,6 +124,12 @@ void check_descriptors(const Plan& plan, const std::vector<Parsed>& line) {
   for (const auto& descriptor : plan.descriptors) {
     const auto number = std::to_string(descriptor.number);
     define(numbers, number);
+    // A way to a directory is part of a path.
+    if (descriptor.handle == hv::plan::Handle::directory)
+      uses[number] += static_cast<int>(
+          std::ranges::count_if(plan.arguments, [&](const hv::plan::Argument& argument) {
+            return argument.value.contains("/proc/self/fd/" + number + "/");
+          }));
     CHECK_GT(descriptor.number, 2);
     CHECK_EQ(uses[number], descriptor.handle == hv::plan::Handle::lock ? 0 : 1);
   }

@@ -79,7 +79,9 @@ std::string file_of(const hv::plan::Plan& plan, std::string_view node, bool back
     auto value = json::parse(argument.value).as_object();
     if (value.at("node-name").as_string() != node) continue;
     if (backing) value = json::object(value.at("backing").as_object());
-    return std::string(value.at("file").as_object().at("filename").as_string());
+    const std::string name(value.at("file").as_object().at("filename").as_string());
+    for (const auto& descriptor : plan.descriptors)
+      if (name == fmt::format("/dev/fdset/{}", descriptor.number)) return descriptor.path;
   }
   return {};
 }
@@ -136,8 +138,12 @@ TEST_CASE("hostile strings reach QEMU as values, unchanged") {
                                        &hv::plan::Descriptor::handle);
     REQUIRE(tpm != plan->descriptors.end());
     CHECK_EQ(tpm->path, runtime + "/hostile/tpm.sock");
+    const auto display = std::ranges::find(plan->descriptors, hv::plan::Handle::directory,
+                                           &hv::plan::Descriptor::handle);
+    REQUIRE(display != plan->descriptors.end());
+    CHECK_EQ(display->path, runtime + "/hostile/display");
     CHECK_EQ(parse_argument(*find(*plan, "-vnc")).at("vnc"),
-             "unix:" + runtime + "/hostile/vnc.sock");
+             fmt::format("unix:/proc/self/fd/{}/vnc.sock", display->number));
     CHECK_EQ(plan->arguments.back().option, strings.extra);
   }
 }

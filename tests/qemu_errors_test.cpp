@@ -39,6 +39,10 @@ TEST_CASE("what QEMU says when it dies has an id and a cure") {
   CHECK_EQ(hv::run::explain_qemu("/q: one\n\n2026 /q: two\n", "ended", plan).message,
            "QEMU ended instead of starting:\n  one\n  two");
   CHECK(hv::run::explain_qemu("", "ended", plan).message.ends_with("without a word"));
+  plan.descriptors = {{1, hv::plan::Handle::file, "/one", {}},
+                      {12, hv::plan::Handle::writable_file, "/twelve", {}}};
+  CHECK_EQ(hv::run::explain_qemu("'/dev/fdset/12' is no '/dev/fdset/1'", "ended", plan).message,
+           "QEMU ended instead of starting:\n  '/twelve' is no '/one'");
 }
 
 TEST_CASE("a QEMU that floods its log is quoted in its last words") {

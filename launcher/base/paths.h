@@ -17,6 +17,7 @@ struct Paths {
   std::string runtime;  ///< One directory a running VM: lock, journal, sockets.
   std::string cache;
   std::string firmware_config;  ///< The user's own firmware descriptors' parent; may be empty.
+  bool system = false;          ///< Root's. Its guests run as users of their own.
 
   [[nodiscard]] std::string disks() const { return state + "/disks"; }
   [[nodiscard]] std::string isos() const { return state + "/isos"; }
@@ -24,6 +25,10 @@ struct Paths {
   [[nodiscard]] std::string records() const { return state + "/records"; }
   [[nodiscard]] std::string run_of(std::string_view vm) const {
     return runtime + "/" + std::string(vm);
+  }
+  /// Where QEMU itself makes sockets, for viewers.
+  [[nodiscard]] std::string display_of(std::string_view vm) const {
+    return run_of(vm) + "/display";
   }
 };
 

@@ -89,7 +89,8 @@ Paths system_paths() {
           .state = "/var/lib/hypervisor",
           .runtime = "/run/hvlaunch",
           .cache = "/var/cache/hvlaunch",
-          .firmware_config = ""};
+          .firmware_config = "",
+          .system = true};
 }
 
 Paths user_paths(const std::map<std::string, std::string, std::less<>>& environment, unsigned uid) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/plan/cage.h"
 
+#include "launcher/base/hash.h"
 #include "launcher/base/text.h"
 #include "launcher/plan/machine.h"
 #include "launcher/plan/resolver.h"
@@ -14,6 +15,8 @@ class Builder {
  public:
   explicit Builder(const Machine& machine) : machine_(machine), profile_(machine.profile) {
     cage_.confinement = profile_.confinement.value;
+    if (machine.paths.system && cage_.confinement != profiles::Confinement::off)
+      cage_.user = user_of(profile_.name.value);
   }
 
   Cage build() && {
@@ -43,21 +46,12 @@ class Builder {
     grant(machine_.kernel, Access::read, {.pointer = profile_.kernel.pointer, .why = "the kernel"});
     grant(machine_.initrd, Access::read,
           {.pointer = profile_.initrd.pointer, .why = "the initial RAM disk"});
-    if (!machine_.flash) return;
-    const auto& [flash, cause] = *machine_.flash;
-    grant(flash.code, Access::read, cause);
-    grant(flash.vars, Access::write, cause);
   }
 
   void add_disks() {
-    const auto& disk = profile_.disk;
-    grant(machine_.disk, Access::write, cause_of(disk.size_gib, "disk", "the guest's disk"));
-    grant(machine_.disk_base, Access::read,
-          {.pointer = disk.base_image.pointer, .why = "the base image"});
-    grant(machine_.seed, Access::read, {.rule = "cloud-init", .why = "the cloud-init seed"});
-    grant(machine_.iso, Access::read, {.pointer = profile_.iso.pointer, .why = "the CD-ROM"});
-    cage_.io_uring = disk.io.value == profiles::DiskIo::io_uring;
-    cage_.native_aio = disk.io.value == profiles::DiskIo::native;
+    const auto io = profile_.disk.io.value;
+    cage_.io_uring = io == profiles::DiskIo::io_uring;
+    cage_.native_aio = io == profiles::DiskIo::native;
   }
 
   void add_network() {
@@ -74,7 +68,7 @@ class Builder {
   void add_display() {
     if (machine_.display.value == profiles::DisplayKind::none) return;
     cage_.unix_sockets = true;
-    grant(machine_.paths.run_of(profile_.name.value), Access::make_sockets, machine_.display.cause);
+    grant(machine_.paths.display_of(profile_.name.value), Access::make_sockets, machine_.display.cause);
   }
 
   void add_memory() {
@@ -130,6 +124,12 @@ std::string_view verb(Access access) {
 }
 
 }  // namespace
+
+std::uint32_t user_of(std::string_view vm) {
+  constexpr std::uint32_t first = 0x70000000;
+  constexpr std::uint32_t count = 0x10000000;
+  return first + static_cast<std::uint32_t>(hash_of(vm) % count);
+}
 
 Cage cage_of(const Machine& machine) {
   return Builder(machine).build();

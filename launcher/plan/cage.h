@@ -29,6 +29,7 @@ struct Grant {
 
 struct Cage {
   profiles::Confinement confinement = profiles::Confinement::standard;
+  std::uint32_t user = 0;  ///< QEMU's uid and gid, this guest's own; 0: whose who starts it has.
   std::vector<Grant> grants{};  ///< Besides QEMU itself and its libraries.
   bool internet = false;        ///< IPv4 and IPv6 sockets of its own.
   bool unix_sockets = false;    ///< UNIX sockets of its own.
@@ -41,6 +42,10 @@ struct Cage {
 };
 
 struct Machine;
+
+/// A uid that no account of the host has: of 0x70000000 to 0x7fffffff, which
+/// systemd's "Users, Groups, UIDs and GIDs" lists as unused.
+[[nodiscard]] std::uint32_t user_of(std::string_view vm);
 
 /// What the machine needs, and nothing else. Pure.
 [[nodiscard]] Cage cage_of(const Machine& machine);

@@ -33,4 +33,10 @@ int CommandLine::pass(Handle handle, std::string path, Cause cause) {
   return number;
 }
 
+std::string CommandLine::pass_file(Handle handle, const std::string& path, const Cause& cause) {
+  const int number = pass(handle, path, cause);
+  add("-add-fd", Props().set("fd", number).set("set", number).set("opaque", path), cause);
+  return fmt::format("/dev/fdset/{}", number);
+}
+
 }  // namespace hv::plan

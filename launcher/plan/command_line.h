@@ -55,6 +55,10 @@ class CommandLine {
   /// A descriptor for QEMU; returns the number that arguments name it by.
   int pass(Handle handle, std::string path, Cause cause);
 
+  /// A file that is opened for QEMU; returns the name that it has for a block
+  /// node (a set of descriptors of -add-fd, of one).
+  std::string pass_file(Handle handle, const std::string& path, const Cause& cause);
+
   [[nodiscard]] std::vector<Argument>& arguments() { return arguments_; }
   [[nodiscard]] std::vector<Descriptor>& descriptors() { return descriptors_; }
 

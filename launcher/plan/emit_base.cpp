@@ -130,8 +130,10 @@ void emit_memory(const Machine& machine, CommandLine& line) {
 void emit_flash(const Machine& machine, CommandLine& line) {
   if (!machine.flash) return;
   const auto& [flash, cause] = *machine.flash;
-  const auto add = [&](std::string_view node, const std::string& file, const std::string& format,
+  const auto add = [&](std::string_view node, const std::string& path, const std::string& format,
                        bool read_only, const Cause& why) {
+    const auto file =
+        line.pass_file(read_only ? Handle::file : Handle::writable_file, path, why);
     line.add(
         "-blockdev",
         json::object{{"driver", format.empty() ? "raw" : format},

@@ -157,16 +157,22 @@ void emit_display(const Machine& machine, const DeviceChoice& choice, CommandLin
   if (heads > 1) device["max_outputs"] = heads;
   const auto& asked = profile.video_heads.given() ? profile.video_heads : profile.display.heads;
   line.add("-device", device, cause_of(asked, "screen", "the guest's screen"));
+  // QEMU's user has no way to this directory but its descriptor.
+  const auto directory = line.pass(
+      Handle::directory, machine.paths.display_of(profile.name.value), machine.display.cause);
+  const auto socket = [&](std::string_view name) {
+    return fmt::format("/proc/self/fd/{}/{}", directory, name);
+  };
   if (machine.display.value == DisplayKind::spice)
     line.add("-spice",
              Props()
                  .set("unix", "on")
-                 .set("addr", machine.run_file("spice.sock"))
+                 .set("addr", socket("spice.sock"))
                  .set("disable-ticketing", "on"),
              machine.display.cause);
   else
     // By its name, for in a nameless value an '=' would end the name.
-    line.add("-vnc", Props().set("vnc", "unix:" + machine.run_file("vnc.sock")),
+    line.add("-vnc", Props().set("vnc", "unix:" + socket("vnc.sock")),
              machine.display.cause);
 }
 

@@ -9,10 +9,13 @@ namespace {
 namespace json = boost::json;
 using profiles::DiskCache;
 
+bool is_direct(DiskCache cache) {
+  return cache == DiskCache::none || cache == DiskCache::directsync;
+}
+
 /// QEMU's two cache properties of a node (block layer's BlockdevCacheOptions).
 json::object cache_of(DiskCache cache) {
-  const bool direct = cache == DiskCache::none || cache == DiskCache::directsync;
-  return {{"direct", direct}, {"no-flush", cache == DiskCache::unsafe}};
+  return {{"direct", is_direct(cache)}, {"no-flush", cache == DiskCache::unsafe}};
 }
 
 /// Whether the guest sees a volatile write cache, which it then flushes itself.
@@ -24,8 +27,10 @@ bool has_write_cache(DiskCache cache) {
 /// so that no header can send QEMU to a file that the profile does not name.
 void add_image(const Machine& machine, const Cause& cause, CommandLine& line) {
   const auto& disk = machine.profile.disk;
+  // From 10.0 on QEMU takes a descriptor only if it has the flag already.
+  const auto handle = is_direct(disk.cache.value) ? Handle::direct_file : Handle::writable_file;
   json::object file = {{"driver", "file"},
-                       {"filename", machine.disk},
+                       {"filename", line.pass_file(handle, machine.disk, cause)},
                        {"cache", cache_of(disk.cache.value)},
                        {"aio", to_string(disk.io.value)},
                        {"discard", "unmap"}};
@@ -38,11 +43,13 @@ void add_image(const Machine& machine, const Cause& cause, CommandLine& line) {
     if (machine.disk_base.empty()) {
       image["backing"] = nullptr;
     } else {
+      const Cause why{.pointer = disk.base_image.pointer, .why = "the base image"};
+      const auto file_name = line.pass_file(Handle::file, machine.disk_base, why);
       json::object base = {
           {"driver", machine.disk_base_format},
           {"node-name", "disk0-base"},
           {"read-only", true},
-          {"file", {{"driver", "file"}, {"filename", machine.disk_base}, {"read-only", true}}}};
+          {"file", {{"driver", "file"}, {"filename", file_name}, {"read-only", true}}}};
       if (machine.disk_base_format == "qcow2") base["backing"] = nullptr;
       image["backing"] = std::move(base);
     }
@@ -68,11 +75,12 @@ void add_main_disk(const Machine& machine, CommandLine& line) {
 /// A read-only image as a raw block node.
 void add_read_only(std::string_view node, const std::string& path, const Cause& cause,
                    CommandLine& line) {
+  const auto file = line.pass_file(Handle::file, path, cause);
   line.add("-blockdev",
            json::object{{"driver", "raw"},
                         {"node-name", node},
                         {"read-only", true},
-                        {"file", {{"driver", "file"}, {"filename", path}, {"read-only", true}}}},
+                        {"file", {{"driver", "file"}, {"filename", file}, {"read-only", true}}}},
            cause);
 }
 

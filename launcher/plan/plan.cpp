@@ -76,9 +76,14 @@ std::vector<Step> steps_for(const Machine& machine) {
          {.pointer = profile.tpm.pointer, .why = "the TPM emulator; it ends with QEMU"}});
   if (profile.looking_glass.enable.value)
     steps.push_back({MakeSharedMemory{.path = machine.looking_glass_file(),
-                                      .size_mib = profile.looking_glass.size_mib.value},
+                                      .size_mib = profile.looking_glass.size_mib.value,
+                                      .owner = cage_of(machine).user},
                      {.pointer = profile.looking_glass.enable.pointer,
                       .why = "Looking Glass reads the guest's screen there"}});
+  if (machine.display.value != profiles::DisplayKind::none)
+    steps.push_back({MakeDirectory{.path = machine.paths.display_of(profile.name.value),
+                                   .owner = cage_of(machine).user},
+                     machine.display.cause});
   add_host_steps(machine, steps);
   return steps;
 }
@@ -152,8 +157,8 @@ std::vector<NicSummary> nics_of(const Machine& machine) {
 std::string display_of(const Machine& machine) {
   switch (machine.display.value) {
     case profiles::DisplayKind::none: return "";
-    case profiles::DisplayKind::spice: return "spice+unix://" + machine.run_file("spice.sock");
-    case profiles::DisplayKind::vnc: return "vnc+unix://" + machine.run_file("vnc.sock");
+    case profiles::DisplayKind::spice: return "spice+unix://" + machine.run_file("display/spice.sock");
+    case profiles::DisplayKind::vnc: return "vnc+unix://" + machine.run_file("display/vnc.sock");
   }
   std::unreachable();
 }
@@ -245,6 +250,9 @@ std::string describe(const Action& action) {
           [](const MakeSharedMemory& memory) {
             return fmt::format("make shared memory {} ({} MiB)", memory.path, memory.size_mib);
           },
+          [](const MakeDirectory& directory) {
+            return fmt::format("make the directory {} for QEMU's sockets", directory.path);
+          },
           [](const MakeVirtualFunctions& make) { return describe_making(make); },
           [](const SetVirtualFunction& set) {
             auto text = fmt::format("give virtual function {} of {} ({})", set.index, set.interface,
@@ -298,6 +306,7 @@ std::string describe_undo(const Action& action) {
           [](const MakeSeed&) -> std::string { return "kept; made afresh at each start"; },
           [](const StartTpm&) -> std::string { return "ended"; },
           [](const MakeSharedMemory&) -> std::string { return "removed when the guest has ended"; },
+          [](const MakeDirectory&) -> std::string { return "removed when the guest has ended"; },
           [](const MakeVirtualFunctions&) -> std::string {
             return "destroyed when no guest has one of them any more";
           },

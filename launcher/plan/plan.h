@@ -32,6 +32,10 @@ enum class Handle : std::uint8_t {
   connection,  ///< A connection to the helper that listens at `path`.
   tap,         ///< A tap device in bridge `path`.
   vhost_net,   ///< /dev/vhost-net.
+  directory,   ///< A way to the directory at `path`, for what QEMU makes there.
+  file,           ///< The file at `path`, to read.
+  writable_file,  ///< The file at `path`, to read and write.
+  direct_file,    ///< The same, past the host's cache (O_DIRECT).
 };
 
 struct Descriptor {
@@ -75,6 +79,13 @@ struct StartTpm {
 struct MakeSharedMemory {
   std::string path;
   std::uint64_t size_mib = 0;
+  std::uint32_t owner = 0;  ///< QEMU's user; 0: who starts the guest.
+};
+
+/// Makes a directory in which QEMU's user may make files.
+struct MakeDirectory {
+  std::string path;
+  std::uint32_t owner = 0;  ///< As of MakeSharedMemory.
 };
 
 /// Binds a PCI function of the host to the driver that hands it over, or takes
@@ -122,8 +133,9 @@ struct IsolateCpus {
 };
 
 using Action =
-    std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, MakeVirtualFunctions,
-                 SetVirtualFunction, vfio::Release, BindFunction, MakeMdev, HugePages, IsolateCpus>;
+    std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, MakeDirectory,
+                 MakeVirtualFunctions, SetVirtualFunction, vfio::Release, BindFunction, MakeMdev,
+                 HugePages, IsolateCpus>;
 
 struct Step {
   Action action;

@@ -23,6 +23,10 @@ std::string_view word(Handle handle) {
     case Handle::connection: return "connected to";
     case Handle::tap: return "a tap in bridge";
     case Handle::vhost_net: return "open";
+    case Handle::directory: return "the directory";
+    case Handle::file: return "open to read";
+    case Handle::writable_file: return "open to read and write";
+    case Handle::direct_file: return "open to read and write past the host's cache";
   }
   std::unreachable();
 }
@@ -93,7 +97,8 @@ std::string_view network_of(const Cage& cage) {
 std::string cage_text(const Cage& cage) {
   if (cage.confinement == profiles::Confinement::off)
     return "\nno cage: QEMU may do all that its user may\n";
-  std::string text = "\nbesides the descriptors, itself and its libraries, QEMU may only:\n";
+  std::string text = "\nbesides the descriptors, itself and its libraries, QEMU may only";
+  text += cage.user == 0 ? ":\n" : fmt::format(", as user {} of this guest alone:\n", cage.user);
   for (const auto& grant : cage.grants)
     text += fmt::format("  {:<76}  # {}\n", describe(grant), grant.cause.origin());
   return text + fmt::format("  have {}\n", network_of(cage));
@@ -107,6 +112,7 @@ json::object cage_json(const Cage& cage) {
     grants.push_back(std::move(object));
   }
   return {{"confine", profiles::to_string(cage.confinement)},
+          {"user", cage.user == 0 ? json::value() : cage.user},
           {"grants", std::move(grants)},
           {"network", network_of(cage)}};
 }

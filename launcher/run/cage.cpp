@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/run/cage.h"
 
+#include "launcher/run/identity.h"
+#include "launcher/run/own_devices.h"
 #include "launcher/run/system_calls.h"
 
 #include <elf.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -71,15 +73,19 @@ Result<> grant_basics(const Root& root, Landlock& rules) {
   return rules.grant(root, "/dev/null", Access::write);
 }
 
-/// The device of a PCI function's IOMMU group, or the function's own.
+/// The device of a PCI function's IOMMU group, and the function's own.
+std::vector<std::string> nodes_of(const Root& root, const std::string& sysfs) {
+  std::vector<std::string> nodes;
+  if (const auto group = root.read_link(sysfs + "/iommu_group"))
+    nodes.push_back("/dev/vfio/" + group->substr(group->rfind('/') + 1));
+  for (const auto& name : root.list(sysfs + "/vfio-dev").value_or(std::vector<std::string>()))
+    nodes.push_back("/dev/vfio/devices/" + name);
+  return nodes;
+}
+
 Result<> grant_function(const Root& root, Landlock& rules, const std::string& sysfs) {
   TRY(rules.grant(root, sysfs, Access::read));
-  if (const auto group = root.read_link(sysfs + "/iommu_group"))
-    TRY(rules.grant(root, "/dev/vfio/" + group->substr(group->rfind('/') + 1), Access::device));
-  const auto devices = root.list(sysfs + "/vfio-dev");
-  if (!devices) return {};
-  for (const auto& name : *devices)
-    TRY(rules.grant(root, "/dev/vfio/devices/" + name, Access::device));
+  for (const auto& node : nodes_of(root, sysfs)) TRY(rules.grant(root, node, Access::device));
   return {};
 }
 
@@ -104,29 +110,66 @@ Result<std::optional<Landlock>> rules_for(const Root& root, const plan::Cage& ca
   return rules;
 }
 
-/// Whether somebody without capabilities may open the file as the cage wants.
-bool is_open_to(const Root& root, const plan::Grant& grant, uid_t user) {
-  const auto status = root.status(grant.path);
-  if (!status || status->st_uid == user) return true;
-  const unsigned wanted = grant.access == Access::write || grant.access == Access::device ? 6 : 4;
-  return (status->st_mode & wanted) == wanted;
+/// What of /dev QEMU uses.
+std::vector<std::string> devices_of(const Root& root, const plan::Cage& cage) {
+  std::vector<std::string> paths = {"/dev/null", "/dev/urandom"};
+  for (const auto& [path, access, cause] : cage.grants)
+    if (access == Access::function) {
+      const auto nodes = nodes_of(root, path);
+      paths.insert(paths.end(), nodes.begin(), nodes.end());
+    } else if (path.starts_with("/dev/")) {
+      paths.push_back(path);
+    }
+  // Functions of one IOMMU group share a node.
+  std::ranges::sort(paths);
+  const auto twice = std::ranges::unique(paths);
+  paths.erase(twice.begin(), twice.end());
+  return paths;
 }
 
-/// An image that belongs to a user is root's to open only by this capability;
-/// Landlock keeps it to what is granted.
-bool needs_override(const Root& root, const plan::Cage& cage) {
-  return std::ranges::any_of(
-      cage.grants, [&](const plan::Grant& grant) { return !is_open_to(root, grant, ::geteuid()); });
-}
-
-Result<> drop_capabilities(bool keep_override) {
-  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
-    if (keep_override && capability == CAP_DAC_OVERRIDE) continue;
-    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EPERM)
-      return fail_errno("drop capability {}", capability);
+/// How QEMU's user must be able to open what is granted; 0: it is a way by descriptor.
+int mode_of(Access access) {
+  switch (access) {
+    case Access::read: return R_OK;
+    case Access::write:
+    case Access::device:
+    case Access::function: return R_OK | W_OK;
+    case Access::make_sockets: return 0;
   }
-  (void)::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  return {};
+  std::unreachable();
+}
+
+/// The one capability without which QEMU could not open what is granted: a
+/// kernel below somebody's home, a disk of `qemu.extra_args`. Landlock keeps it
+/// to that. -1: none.
+int needed_capability(const Root& root, const plan::Cage& cage, const std::string& binary,
+                      uid_t user) {
+  int needed = can_open(root, binary, R_OK, user) ? -1 : CAP_DAC_READ_SEARCH;
+  for (const auto& [path, access, cause] : cage.grants) {
+    const auto paths = access == Access::function ? nodes_of(root, path) : std::vector{path};
+    for (const auto& opened : paths) {
+      const int mode = mode_of(access);
+      if (mode == 0 || !root.exists(opened) || can_open(root, opened, mode, user)) continue;
+      if (mode != R_OK) return CAP_DAC_OVERRIDE;
+      needed = CAP_DAC_READ_SEARCH;
+    }
+  }
+  return needed;
+}
+
+/// What is left of them after the mount namespace. A container may forbid it.
+Result<> leave_namespaces(const plan::Cage& cage) {
+  const int network = cage.internet ? 0 : CLONE_NEWNET;
+  if (::unshare(CLONE_NEWIPC | CLONE_NEWUTS | network) == 0 || errno == EPERM) return {};
+  return fail_errno("leave the host's namespaces");
+}
+
+Error no_namespaces() {
+  return with_hint({.fault = Fault::missing,
+                    .id = "no-namespaces",
+                    .message = "this host lets nobody make a mount namespace, which \"confine\": "
+                               "\"strict\" needs"},
+                   "let the container have CAP_SYS_ADMIN, or take \"default\"");
 }
 
 }  // namespace
@@ -135,15 +178,34 @@ Result<ReadyCage> ReadyCage::make(const Root& root, const plan::Cage& cage,
                                   const std::string& binary) {
   ReadyCage ready(cage);
   if (cage.confinement == profiles::Confinement::off) return ready;
-  ready.files_ = TRY(rules_for(root, cage, binary), "making QEMU's cage");
-  ready.keeps_override_ = needs_override(root, cage);
+  if (cage.user == 0 || ::geteuid() != 0) {
+    TRY(ready.look_at_files(root, binary, ::geteuid()), "making QEMU's cage");
+    return ready;
+  }
+  const bool own = TRY(take_own_devices(root, devices_of(root, cage), cage.user),
+                       "making a /dev for QEMU");
+  if (!own && cage.confinement == profiles::Confinement::strict)
+    return std::unexpected(no_namespaces());
+  std::optional<Root> inside;
+  if (own) inside.emplace(TRY(Root::open()));
+  TRY(ready.look_at_files(inside ? *inside : root, binary, cage.user), "making QEMU's cage");
   return ready;
+}
+
+Result<> ReadyCage::look_at_files(const Root& root, const std::string& binary, uid_t user) {
+  files_ = TRY(rules_for(root, *cage_, binary));
+  kept_capability_ = needed_capability(root, *cage_, binary, user);
+  return {};
 }
 
 Result<> ReadyCage::enter() && {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail_errno("give up new privileges");
   if (cage_->confinement == profiles::Confinement::off) return {};
-  if (::geteuid() == 0) TRY(drop_capabilities(keeps_override_));
+  if (::geteuid() == 0) {
+    if (cage_->user != 0) TRY(leave_namespaces(*cage_));
+    TRY(limit_capabilities(kept_capability_));
+    if (cage_->user != 0) TRY(become_user(cage_->user, kept_capability_));
+  }
   if (files_) TRY(std::move(*files_).restrict_self());
   return limit_system_calls(*cage_);
 }

@@ -27,9 +27,12 @@ class ReadyCage {
  private:
   explicit ReadyCage(const plan::Cage& cage) : cage_(&cage) {}
 
+  /// As QEMU's user will see them.
+  [[nodiscard]] Result<> look_at_files(const Root& root, const std::string& binary, uid_t user);
+
   const plan::Cage* cage_;
   std::optional<Landlock> files_;
-  bool keeps_override_ = false;
+  int kept_capability_ = -1;
 };
 
 }  // namespace hv::run

@@ -57,8 +57,13 @@ Result<> roll_back(const Place& place) {
 
 /// Everything but the lock, which is what keeps others out meanwhile.
 Result<> remove_files(const Place& place) {
-  for (const auto& name : TRY(place.root.list(place.directory())))
-    if (name != "lock") TRY(place.root.remove(place.file(name)));
+  for (const auto& name : TRY(place.root.list(place.directory()))) {
+    if (name == "lock") continue;
+    const auto status = place.root.status(place.file(name), Links::refuse);
+    const bool is_directory = status && S_ISDIR(status->st_mode);
+    TRY(is_directory ? place.root.remove_directory(place.file(name))
+                     : place.root.remove(place.file(name)));
+  }
   return {};
 }
 

@@ -95,7 +95,8 @@ Result<> make_disk(const Root& root, const plan::MakeDisk& disk, Journal& journa
   TRY(root.make_directories(directory, 0750));
   const auto partial = disk.path + ".partial";
   TRY(journal.record({.kind = Undo::Kind::remove_file, .path = partial}));
-  auto created = run_program(create_command(disk, partial), "qemu-utils");
+  auto created = root.create(partial, "", 0600);  // Nobody else's to read; qemu-img keeps the mode.
+  if (created) created = run_program(create_command(disk, partial), "qemu-utils");
   // Else a crash of the host could leave the name without the content.
   if (created) created = root.sync(partial);
   if (created) created = root.rename(partial, disk.path);

@@ -69,6 +69,16 @@ Result<UniqueFd> tap_for_guest(const Place& place, const std::string& bridge) {
       "only root may make one: start the guest as root, or set \"network\": {\"mode\": \"user\"}"));
 }
 
+Result<UniqueFd> open_direct(const Root& root, const std::string& path) {
+  auto file = root.open_file(path, O_RDWR | O_DIRECT);
+  if (file || file.error().os_error != EINVAL) return file;
+  return std::unexpected(with_hint(
+      {.fault = Fault::missing,
+       .id = "no-direct-io",
+       .message = fmt::format("the file system of {} cannot pass the host's cache by", path)},
+      "take \"cache\": \"writeback\" in \"storage\", or put the disk on another file system"));
+}
+
 Result<UniqueFd> open_handle(const Place& place, const plan::Descriptor& descriptor, int lock) {
   switch (descriptor.handle) {
     case plan::Handle::lock: {
@@ -79,7 +89,12 @@ Result<UniqueFd> open_handle(const Place& place, const plan::Descriptor& descrip
     case plan::Handle::listener: return listen_on(place, descriptor.path);
     case plan::Handle::connection: return connect_unix(descriptor.path);
     case plan::Handle::tap: return tap_for_guest(place, descriptor.path);
-    case plan::Handle::vhost_net: return place.root.open_file(descriptor.path, O_RDWR);
+    case plan::Handle::directory:
+      return place.root.open_file(descriptor.path, O_PATH | O_DIRECTORY);
+    case plan::Handle::direct_file: return open_direct(place.root, descriptor.path);
+    case plan::Handle::file: return place.root.open_file(descriptor.path, O_RDONLY);
+    case plan::Handle::vhost_net:
+    case plan::Handle::writable_file: return place.root.open_file(descriptor.path, O_RDWR);
   }
   std::unreachable();
 }

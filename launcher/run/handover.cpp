@@ -12,14 +12,14 @@ BOOST_DESCRIBE_ENUM(ReadyKind, qmp, agent, tcp, serial_match)
 }  // namespace hv::profiles
 
 namespace hv::plan {
-BOOST_DESCRIBE_ENUM(Handle, lock, listener, connection, tap, vhost_net)
+BOOST_DESCRIBE_ENUM(Handle, lock, listener, connection, tap, vhost_net, directory, file, writable_file, direct_file)
 BOOST_DESCRIBE_ENUM(Access, read, write, device, function, make_sockets)
 BOOST_DESCRIBE_STRUCT(Cause, (), (pointer, rule, why))
 BOOST_DESCRIBE_STRUCT(Argument, (), (option, value, cause))
 BOOST_DESCRIBE_STRUCT(Descriptor, (), (number, handle, path, cause))
 BOOST_DESCRIBE_STRUCT(Grant, (), (path, access, cause))
 BOOST_DESCRIBE_STRUCT(Cage, (),
-                      (confinement, grants, internet, unix_sockets, connects, makes_code,
+                      (confinement, user, grants, internet, unix_sockets, connects, makes_code,
                        places_memory, locks_memory, io_uring, native_aio))
 }  // namespace hv::plan
 

@@ -95,13 +95,25 @@ Result<> start_tpm(const Place& place, const plan::StartTpm& tpm, Journal& journ
       "swtpm");
 }
 
+/// For what hvlaunch made: images and devices of others are never given away.
+Result<> give_to(const UniqueFd& fd, std::uint32_t owner, const std::string& path) {
+  if (owner == 0 || ::fchown(fd.get(), owner, owner) == 0) return {};
+  return fail_errno("give {} to QEMU's user {}", path, owner);
+}
+
 Result<> make_shared_memory(const Root& root, const plan::MakeSharedMemory& memory,
                             Journal& journal) {
   TRY(journal.record({.kind = Undo::Kind::remove_file, .path = memory.path}));
   const auto fd = TRY(root.open_file(memory.path, O_RDWR | O_CREAT, 0600, Links::refuse));
   if (::ftruncate(fd.get(), static_cast<off_t>(memory.size_mib << 20U)) < 0)
     return fail_errno("give {} its size", memory.path);
-  return {};
+  return give_to(fd, memory.owner, memory.path);
+}
+
+Result<> make_directory(const Root& root, const plan::MakeDirectory& directory) {
+  TRY(root.make_directories(directory.path, 0700));
+  const auto fd = TRY(root.open_file(directory.path, O_RDONLY | O_DIRECTORY, 0, Links::refuse));
+  return give_to(fd, directory.owner, directory.path);
 }
 
 /// Tells a swtpm that QEMU never connected to, or left, to end.
@@ -163,6 +175,9 @@ Result<> apply(const Place& place, const plan::Action& action, Journal& journal)
           [&](const plan::StartTpm& tpm) { return start_tpm(place, tpm, journal); },
           [&](const plan::MakeSharedMemory& memory) {
             return make_shared_memory(place.root, memory, journal);
+          },
+          [&](const plan::MakeDirectory& directory) {
+            return make_directory(place.root, directory);
           },
           [&](const plan::BindFunction& function) {
             return bind_function(place.root, function, journal);

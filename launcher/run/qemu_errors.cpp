@@ -3,6 +3,8 @@
 
 #include "launcher/base/text.h"
 
+#include <boost/algorithm/string/replace.hpp>
+
 #include <array>
 #include <ranges>
 
@@ -44,6 +46,13 @@ constexpr std::array known = {
           "this QEMU was built without that device"},
 };
 
+/// Files that were opened for QEMU by their own names.
+std::string with_paths(std::string text, const plan::Plan& plan) {
+  for (const auto& descriptor : plan.descriptors | std::views::reverse)  // 12 before 1.
+    boost::replace_all(text, fmt::format("/dev/fdset/{}", descriptor.number), descriptor.path);
+  return text;
+}
+
 /// The lines without time stamps and without QEMU's own name before each.
 std::string cleaned(std::string_view log, const plan::Plan& plan) {
   std::string text;
@@ -64,7 +73,7 @@ std::string cleaned(std::string_view log, const plan::Plan& plan) {
 }  // namespace
 
 Error explain_qemu(std::string_view log, std::string_view ending, const plan::Plan& plan) {
-  auto words = cleaned(log, plan);
+  const auto words = with_paths(cleaned(log, plan), plan);
   Error error{
       .fault = Fault::failed,
       .id = "qemu-died",

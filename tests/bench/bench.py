@@ -81,6 +81,8 @@ def by_hand(planned):
             handle.bind(str(path))
             handle.listen()
             listeners[path.name] = handle
+        elif descriptor["what"].startswith("open to"):
+            handle = open(descriptor["path"], "r+" if "write" in descriptor["what"] else "r")
         else:
             handle = open(path, "w")
         # Out of the way of the numbers that the arguments name.

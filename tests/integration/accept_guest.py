@@ -55,6 +55,9 @@ def firmware(path):
     return next((str(image) for image in (Path(path), fetched) if image.exists()), None)
 
 
+MODES = {"file": os.O_RDONLY, "writable_file": os.O_RDWR, "direct_file": os.O_RDWR | os.O_DIRECT}
+
+
 class Guest:
     """One case: its place, its arguments as they can be run here, its descriptors."""
 
@@ -65,6 +68,7 @@ class Guest:
         self.moves = {"/var/lib/hypervisor": f"{place}/s", "/run/hvlaunch": f"{place}/r",
                       "/srv": f"{place}/srv", "/dev/shm/": f"{place}/shm-", "/boot": f"{place}/boot"}
         self.descriptors = {}
+        self.images = {}  # By the names that arguments have for them.
         self.tpm = None
         self.plan = plan
 
@@ -110,6 +114,8 @@ class Guest:
                 client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
                 client.connect(path)
                 self.descriptors[number] = client.detach()
+            elif kind in MODES:
+                self.images[f"/dev/fdset/{number}"] = (number, kind, path)
             else:
                 opened = self.open_tap() if kind == "tap" else self.open_file("/dev/vhost-net")
                 if opened is not None:
@@ -242,24 +248,24 @@ class Guest:
             Path(path).write_bytes(b"\0" * 4096)
 
     def image(self, node, name):
-        path = node["file"]["filename"]
+        number, kind, path = self.images[node["file"]["filename"]]
         if node["driver"] == "qcow2" and name.startswith("firmware-"):
             image = "/usr/share/OVMF/OVMF_CODE_4M.fd"
             if name == "firmware-vars":
                 image = image.replace("CODE", "VARS")
-            node["file"]["filename"] = f"{self.place}/{name}.qcow2"
+            path = f"{self.place}/{name}.qcow2"
             subprocess.run(["qemu-img", "convert", "-O", "qcow2", "--",
-                            firmware(image) or self.fail(f"no firmware {image}"),
-                            node["file"]["filename"]], check=True)
+                            firmware(image) or self.fail(f"no firmware {image}"), path], check=True)
         elif name == "firmware-code":
-            node["file"]["filename"] = firmware(path) or self.fail(f"no firmware {path}")
-            self.template = variables_of(node["file"]["filename"])
+            path = firmware(path) or self.fail(f"no firmware {path}")
+            self.template = variables_of(path)
         elif name == "firmware-vars":
             self.file(path, self.template)
         else:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             subprocess.run(["qemu-img", "create", "-q", "-f", node["driver"], "--", path, "1M"],
                            check=True)
+        self.descriptors[number] = os.open(path, MODES[kind] | os.O_CLOEXEC)
 
     def fail(self, why):
         raise AssertionError(why)

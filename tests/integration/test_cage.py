@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import unittest
+from pathlib import Path
 
 import hv
 
@@ -120,7 +121,8 @@ class Guest(hv.Case):
         with self.console("demo") as console:
             console.expect(hv.READY, timeout=120)
         pid = self.hv("--json", "status", "demo").json["pid"]
-        status = dict(line.split(":\t", 1) for line in open(f"/proc/{pid}/status") if ":\t" in line)
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
         self.assertEqual(status["NoNewPrivs"].strip(), "1")
         self.assertEqual(status["CapEff"].strip(), "0" * 16)
         self.assertEqual(status["CapBnd"].strip() if os.geteuid() == 0 else "0" * 16, "0" * 16)
