@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """QEMU as a user of its guest's own: nobody's files, a /dev of its own, a network of its own."""
 import json
-import re
 import unittest
 
 import machine
@@ -45,7 +44,8 @@ class GuestUsers(HostCase):
         self.assertEqual(self.host.run(["stat", "-c", "%u %a", DISK], check=True).out.strip(), "0 600")
         self.assert_is_apart(self.qemu("web"), ["kvm", "null", "urandom", "vfio"])
         self.assert_is_apart(self.qemu("db"), ["kvm", "null", "urandom"])
-        self.assert_answers("/run/hvlaunch/web/display/vnc.sock", "RFB 003.008")
+        viewers = self.host.run(["stat", "-c", "%F %u %a", "/run/hvlaunch/web/display/vnc.sock"], check=True).out
+        self.assertEqual(viewers.strip(), f"socket {users[0]} 700")
         for vm in ("web", "db"):
             self.hv("stop", vm)
         self.assert_unchanged(before, ignore=KEPT)
@@ -59,13 +59,6 @@ class GuestUsers(HostCase):
         self.host.run("mkdir -p /run/short && mount -t tmpfs short /run/short", check=True)
         self.host.run("umount /run/short && rmdir /run/short", check=True)
         self.assertNotIn("/run/short", self.host.read(f"/proc/{pid}/mountinfo"))
-
-    def assert_answers(self, socket, word):
-        said = self.host.run(f"timeout 5 busybox nc local:{socket} </dev/null 2>/dev/null | head -c 12")
-        if not said.out:
-            said = self.host.run(["python3", "-c", "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
-                                  "print(s.recv(12).decode())", socket])
-        self.assertIn(word, said.out, said)
 
     def test_reads_what_only_root_may_and_no_more(self):
         """A kernel in a closed directory: one capability stays, and Landlock keeps it to that file."""
