@@ -68,7 +68,8 @@ class Builder {
   void add_display() {
     if (machine_.display.value == profiles::DisplayKind::none) return;
     cage_.unix_sockets = true;
-    grant(machine_.paths.display_of(profile_.name.value), Access::make_sockets, machine_.display.cause);
+    grant(machine_.paths.display_of(profile_.name.value), Access::make_sockets,
+          machine_.display.cause);
   }
 
   void add_memory() {

@@ -132,8 +132,7 @@ void emit_flash(const Machine& machine, CommandLine& line) {
   const auto& [flash, cause] = *machine.flash;
   const auto add = [&](std::string_view node, const std::string& path, const std::string& format,
                        bool read_only, const Cause& why) {
-    const auto file =
-        line.pass_file(read_only ? Handle::file : Handle::writable_file, path, why);
+    const auto file = line.pass_file(read_only ? Handle::file : Handle::writable_file, path, why);
     line.add(
         "-blockdev",
         json::object{{"driver", format.empty() ? "raw" : format},

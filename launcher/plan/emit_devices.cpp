@@ -158,22 +158,19 @@ void emit_display(const Machine& machine, const DeviceChoice& choice, CommandLin
   const auto& asked = profile.video_heads.given() ? profile.video_heads : profile.display.heads;
   line.add("-device", device, cause_of(asked, "screen", "the guest's screen"));
   // QEMU's user has no way to this directory but its descriptor.
-  const auto directory = line.pass(
-      Handle::directory, machine.paths.display_of(profile.name.value), machine.display.cause);
+  const auto directory = line.pass(Handle::directory, machine.paths.display_of(profile.name.value),
+                                   machine.display.cause);
   const auto socket = [&](std::string_view name) {
     return fmt::format("/proc/self/fd/{}/{}", directory, name);
   };
   if (machine.display.value == DisplayKind::spice)
-    line.add("-spice",
-             Props()
-                 .set("unix", "on")
-                 .set("addr", socket("spice.sock"))
-                 .set("disable-ticketing", "on"),
-             machine.display.cause);
+    line.add(
+        "-spice",
+        Props().set("unix", "on").set("addr", socket("spice.sock")).set("disable-ticketing", "on"),
+        machine.display.cause);
   else
     // By its name, for in a nameless value an '=' would end the name.
-    line.add("-vnc", Props().set("vnc", "unix:" + socket("vnc.sock")),
-             machine.display.cause);
+    line.add("-vnc", Props().set("vnc", "unix:" + socket("vnc.sock")), machine.display.cause);
 }
 
 void emit_devices(const Machine& machine, const DeviceChoice& choice, CommandLine& line) {

@@ -157,7 +157,8 @@ std::vector<NicSummary> nics_of(const Machine& machine) {
 std::string display_of(const Machine& machine) {
   switch (machine.display.value) {
     case profiles::DisplayKind::none: return "";
-    case profiles::DisplayKind::spice: return "spice+unix://" + machine.run_file("display/spice.sock");
+    case profiles::DisplayKind::spice:
+      return "spice+unix://" + machine.run_file("display/spice.sock");
     case profiles::DisplayKind::vnc: return "vnc+unix://" + machine.run_file("display/vnc.sock");
   }
   std::unreachable();

@@ -27,12 +27,12 @@ struct Argument {
 
 /// What a descriptor that QEMU inherits is.
 enum class Handle : std::uint8_t {
-  lock,        ///< The VM's lock: held for as long as QEMU lives.
-  listener,    ///< A UNIX socket that listens at `path`.
-  connection,  ///< A connection to the helper that listens at `path`.
-  tap,         ///< A tap device in bridge `path`.
-  vhost_net,   ///< /dev/vhost-net.
-  directory,   ///< A way to the directory at `path`, for what QEMU makes there.
+  lock,           ///< The VM's lock: held for as long as QEMU lives.
+  listener,       ///< A UNIX socket that listens at `path`.
+  connection,     ///< A connection to the helper that listens at `path`.
+  tap,            ///< A tap device in bridge `path`.
+  vhost_net,      ///< /dev/vhost-net.
+  directory,      ///< A way to the directory at `path`, for what QEMU makes there.
   file,           ///< The file at `path`, to read.
   writable_file,  ///< The file at `path`, to read and write.
   direct_file,    ///< The same, past the host's cache (O_DIRECT).
@@ -132,10 +132,9 @@ struct IsolateCpus {
   CpuSet cpus;
 };
 
-using Action =
-    std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, MakeDirectory,
-                 MakeVirtualFunctions, SetVirtualFunction, vfio::Release, BindFunction, MakeMdev,
-                 HugePages, IsolateCpus>;
+using Action = std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, MakeDirectory,
+                            MakeVirtualFunctions, SetVirtualFunction, vfio::Release, BindFunction,
+                            MakeMdev, HugePages, IsolateCpus>;
 
 struct Step {
   Action action;

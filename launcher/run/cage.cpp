@@ -7,8 +7,8 @@
 
 #include <elf.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -182,8 +182,8 @@ Result<ReadyCage> ReadyCage::make(const Root& root, const plan::Cage& cage,
     TRY(ready.look_at_files(root, binary, ::geteuid()), "making QEMU's cage");
     return ready;
   }
-  const bool own = TRY(take_own_devices(root, devices_of(root, cage), cage.user),
-                       "making a /dev for QEMU");
+  const bool own =
+      TRY(take_own_devices(root, devices_of(root, cage), cage.user), "making a /dev for QEMU");
   if (!own && cage.confinement == profiles::Confinement::strict)
     return std::unexpected(no_namespaces());
   std::optional<Root> inside;

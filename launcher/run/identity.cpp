@@ -35,7 +35,7 @@ class EyesOf {
   explicit EyesOf(uid_t user)
       : had_(own_capabilities()), group_(::setfsgid(user)), user_(::setfsuid(user)) {
     auto fewer = own_capabilities();
-    for (const int capability : {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH})
+    for (const unsigned capability : {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH})
       fewer.at(CAP_TO_INDEX(capability)).effective &= ~CAP_TO_MASK(capability);
     set(fewer);
   }
@@ -53,7 +53,7 @@ class EyesOf {
   int user_;
 };
 
-Result<> have_only(int capability) {
+Result<> have_only(unsigned capability) {
   Capabilities one{};
   const auto bit = CAP_TO_MASK(capability);
   one.at(CAP_TO_INDEX(capability)) = {.effective = bit, .permitted = bit, .inheritable = bit};
@@ -66,8 +66,7 @@ Result<> have_only(int capability) {
 bool can_open(const Root& root, const std::string& path, int mode, uid_t user) {
   const EyesOf eyes(user);
   const auto file = root.open_file(path, O_PATH);
-  return file &&
-         ::syscall(SYS_faccessat2, file->get(), "", mode, AT_EMPTY_PATH | AT_EACCESS) == 0;
+  return file && ::syscall(SYS_faccessat2, file->get(), "", mode, AT_EMPTY_PATH | AT_EACCESS) == 0;
 }
 
 Result<> limit_capabilities(int kept) {
@@ -86,7 +85,7 @@ Result<> become_user(uid_t user, int kept) {
       ::setresuid(user, user, user) < 0)
     return fail_errno("become user {}", user);
   if (kept < 0) return {};
-  TRY(have_only(kept));
+  TRY(have_only(static_cast<unsigned>(kept)));
   if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept, 0, 0) < 0)
     return fail_errno("keep capability {}", kept);
   return {};

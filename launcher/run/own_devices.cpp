@@ -69,7 +69,8 @@ Result<> fill(const std::vector<Node>& nodes, uid_t user) {
     if (made) made = make_node(node, user);
   ::umask(former);
   TRY(made);
-  if (::mount(nullptr, devices, nullptr, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC, nullptr) < 0)
+  if (::mount(nullptr, devices, nullptr, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC, nullptr) <
+      0)
     return fail_errno("make {} read-only", devices);
   return {};
 }

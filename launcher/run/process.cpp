@@ -68,7 +68,13 @@ bool is_taken_apart(const Root& root, pid_t pid) {
 
 Result<Process> Process::adopt(pid_t child) {
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
-  if (!pidfd) return fail_errno("hold process {}", child);
+  if (!pidfd) {
+    auto error = errno_error(errno, fmt::format("hold process {}", child));
+    // Not waited for yet: the number is still its own.
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    return std::unexpected(std::move(error));
+  }
   return Process(std::move(pidfd), child);
 }
 

@@ -92,6 +92,22 @@ std::optional<std::string> find_program(std::string_view name, std::string_view 
   return std::nullopt;
 }
 
+/// Boost 1.81 throws in one case all the same: if it cannot hold the child by pidfd.
+template <class... Initializers>
+static Result<process::process> launch(boost::asio::io_context& context, const std::string& path,
+                                       std::vector<std::string> arguments,
+                                       Initializers&&... initializers) {
+  error_code error;
+  try {
+    auto child = process::default_process_launcher()(context.get_executor(), error, path, arguments,
+                                                     std::forward<Initializers>(initializers)...);
+    if (!error) return child;
+  } catch (const boost::system::system_error& thrown) {
+    error = thrown.code();
+  }
+  return fail(Fault::failed, "program", "start {}: {}", path, error.message());
+}
+
 Result<> run_program(const std::vector<std::string>& argv, std::string_view package,
                      const std::vector<std::string>& variables) {
   const auto path = find_program(argv.front());
@@ -104,16 +120,14 @@ Result<> run_program(const std::vector<std::string>& argv, std::string_view pack
   const UniqueFd output(::memfd_create("output", MFD_CLOEXEC));
   if (!output) return fail_errno("make a file in memory");
 
-  boost::asio::io_context context;
-  error_code error;
   auto set = variables;
   set.insert(set.end(), {"LC_ALL=C", fmt::format("PATH={}", program_path)});
   const auto environment = pointers_to(set);
-  process::process child = process::default_process_launcher()(
-      context.get_executor(), error, *path, std::vector<std::string>(argv.begin() + 1, argv.end()),
-      process::process_stdio{nullptr, {}, {}},
-      ChildSetup{.environment = environment, .output = output.get()});
-  if (error) return fail(Fault::failed, "program", "start {}: {}", *path, error.message());
+  boost::asio::io_context context;
+  auto child = TRY(launch(context, *path, {argv.begin() + 1, argv.end()},
+                          process::process_stdio{nullptr, {}, {}},
+                          ChildSetup{.environment = environment, .output = output.get()}));
+  error_code error;
   child.wait(error);
   if (error) return fail(Fault::failed, "program", "wait for {}: {}", *path, error.message());
   const auto ending = ending_from(child.native_exit_code());
@@ -129,14 +143,11 @@ Result<> run_program(const std::vector<std::string>& argv, std::string_view pack
 Result<> leave_behind(const std::vector<std::string>& argv, UniqueFd ready,
                       const std::vector<std::string>& environment) {
   boost::asio::io_context context;
-  error_code error;
   const auto variables = pointers_to(environment);
-  process::process child = process::default_process_launcher()(
-      context.get_executor(), error, argv.front(),
-      std::vector<std::string>(argv.begin() + 1, argv.end()),
-      process::process_stdio{nullptr, nullptr, nullptr},
-      ChildSetup{.environment = variables, .ready = ready.get(), .left_behind = true});
-  if (error) return fail(Fault::failed, "program", "start {}: {}", argv.front(), error.message());
+  auto child =
+      TRY(launch(context, argv.front(), {argv.begin() + 1, argv.end()},
+                 process::process_stdio{nullptr, nullptr, nullptr},
+                 ChildSetup{.environment = variables, .ready = ready.get(), .left_behind = true}));
   child.detach();
   return {};
 }
@@ -154,11 +165,8 @@ Result<> run_editor(const std::string& editor, const std::string& path,
                                       .message = fmt::format("there is no {} here", editor)},
                                      "set VISUAL or EDITOR, or use --set FIELD=VALUE"));
   boost::asio::io_context context;
+  auto child = TRY(launch(context, *program, {arguments.begin() + 1, arguments.end()}));
   error_code error;
-  process::process child = process::default_process_launcher()(
-      context.get_executor(), error, *program,
-      std::vector<std::string>(arguments.begin() + 1, arguments.end()));
-  if (error) return fail(Fault::failed, "program", "start {}: {}", editor, error.message());
   const int status = child.wait(error);
   if (error || status != 0)
     return fail(Fault::failed, "program", "{} ended with status {}", editor, status);
