@@ -117,8 +117,8 @@ struct HostDevice {
   Sourced<bool> all_functions;
   Sourced<vfio::Siblings> siblings;
   Sourced<bool> even_if_used;
-  Sourced<std::string> driver;
-  Sourced<std::string> rom;  ///< Empty: the device's own.
+  Sourced<std::string> driver;  ///< Empty: the kernel's for it, or vfio-pci.
+  Sourced<std::string> rom;     ///< Empty: the device's own.
   Sourced<bool> primary_gpu;
   HandOver hand_over;
   Sourced<VirtualFunction> virtual_function;

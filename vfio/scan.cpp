@@ -4,6 +4,7 @@
 #include "launcher/base/text.h"
 #include "vfio/sysfs.h"
 #include "vfio/uses.h"
+#include "vfio/variant.h"
 
 #include <algorithm>
 #include <map>
@@ -193,6 +194,7 @@ Devices Scan::finish() {
   devices.unsafe_interrupts =
       text_at(root_, "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts") == "Y";
   devices.iommufd = root_.exists("/dev/iommu");
+  if (!devices.functions.empty()) devices.variants = read_variants(root_);
   find_uses(root_, devices.functions);
   return devices;
 }

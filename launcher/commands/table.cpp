@@ -86,8 +86,9 @@ constexpr std::array vfio_list_examples = {
     Example{"hvlaunch vfio list", "all devices but bridges"},
     Example{"hvlaunch vfio list 0000:01:00.0 --json", "for programs"}};
 constexpr std::array binding = {
-    Option{"driver", "DRIVER", "bind this one of VFIO's drivers instead of vfio-pci"}, taking[0],
-    taking[1]};
+    Option{"driver", "DRIVER",
+           "this one of VFIO's drivers, instead of the kernel's for it or vfio-pci"},
+    taking[0], taking[1]};
 constexpr std::array vfio_bind_examples = {
     Example{"hvlaunch vfio bind 01:00.0 01:00.1", "both functions of a graphics card"},
     Example{"hvlaunch vfio bind --siblings 01:00.0", "the second is left without a driver"}};
@@ -310,7 +311,7 @@ constexpr Command commands[] = {
      "stands against passing it. Nothing is changed, and no sleeping device is woken.",
      vfio_list_examples, vfio_list_command},
     {"vfio plan", Group::host, "show what taking PCI devices for a guest would change",
-     Operands::some_devices, "<address>…", taking, "Changes nothing.", vfio_plan_examples,
+     Operands::some_devices, "<address>…", binding, "Changes nothing.", vfio_plan_examples,
      vfio_plan_command},
     {"vfio bind", Group::host, "take PCI devices from the host's drivers, ready for guests",
      Operands::some_devices, "<address>…", binding,

@@ -55,8 +55,7 @@ Result<> remember(const Root& root, const vfio::PciAddress& address, Journal& jo
                          .value = to_string(before)});
 }
 
-Result<> take(const Root& root, const HandBinding& binding, const std::string& driver,
-              Journal& journal) {
+Result<> take(const Root& root, const HandBinding& binding, Journal& journal) {
   TRY(remember(root, binding.address, journal));
   for (const auto& sibling : binding.siblings) {
     // One without a driver may be another's sibling, too, who is to return it.
@@ -65,7 +64,7 @@ Result<> take(const Root& root, const HandBinding& binding, const std::string& d
     TRY(remember(root, sibling, journal));
     TRY(vfio::unbind(root, sibling));
   }
-  return vfio::bind(root, binding.address, driver);
+  return vfio::bind(root, binding.address, binding.driver);
 }
 
 }  // namespace
@@ -87,17 +86,17 @@ Result<> load_driver(const Root& root, const std::string& driver) {
 }
 
 Result<> bind_by_hand(const Root& root, const Paths& paths,
-                      const std::vector<HandBinding>& bindings, const std::string& driver) {
+                      const std::vector<HandBinding>& bindings) {
   const auto open = TRY(Journals::open(root, paths));
   std::vector<Journal> journals;  // Rolled back when this returns early.
   for (const auto& binding : bindings) {
     const auto path = journal_of(paths, binding.address);
     if (root.exists(path)) {
-      TRY(vfio::bind(root, binding.address, driver));
+      TRY(vfio::bind(root, binding.address, binding.driver));
       continue;
     }
     journals.push_back(TRY(Journal::open(root, path, undo)));
-    TRY(take(root, binding, driver, journals.back()));
+    TRY(take(root, binding, journals.back()));
   }
   for (auto& journal : journals) journal.keep();
   return {};
