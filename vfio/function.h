@@ -58,6 +58,7 @@ struct Function {
   bool firmware_memory =
       false;  ///< The firmware's own transfers (RMRR) bind its group to the host.
   std::vector<Use> uses{};
+  std::string out_of_order{};  ///< Why it is in quarantine; empty: it is not.
 
   /// A bridge of any kind: no guest gets one.
   [[nodiscard]] bool is_bridge() const { return class_code >> 16U == 0x06; }

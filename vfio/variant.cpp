@@ -93,8 +93,7 @@ std::string guest_driver(const Devices& devices, const Function& function) {
     return std::ranges::count(variant.pattern, '*');
   };
   for (const auto& variant : devices.variants)
-    if (fits(variant.pattern, alias) &&
-        (best == nullptr || wildcards(variant) < wildcards(*best)))
+    if (fits(variant.pattern, alias) && (best == nullptr || wildcards(variant) < wildcards(*best)))
       best = &variant;
   return best == nullptr ? "vfio-pci" : best->driver;
 }

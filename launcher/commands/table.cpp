@@ -92,6 +92,9 @@ constexpr std::array binding = {
 constexpr std::array vfio_bind_examples = {
     Example{"hvlaunch vfio bind 01:00.0 01:00.1", "both functions of a graphics card"},
     Example{"hvlaunch vfio bind --siblings 01:00.0", "the second is left without a driver"}};
+constexpr std::array clearing = {Option{"force", "", "even if it does not answer"}};
+constexpr std::array vfio_clear_examples = {
+    Example{"hvlaunch vfio clear 01:00.0", "after it was removed, and found by a rescan"}};
 constexpr std::array vfio_plan_examples = {
     Example{"hvlaunch vfio plan 01:00.0 01:00.1", "both functions of a graphics card"}};
 
@@ -319,6 +322,12 @@ constexpr Command commands[] = {
      "guest takes its devices by itself, and gives them back when it ends. All of them are taken,\n"
      "or none.",
      vfio_bind_examples, vfio_bind_command},
+    {"vfio clear", Group::host, "let PCI devices go to guests again that were out of order",
+     Operands::some_devices, "<address>…", clearing,
+     "A device is put in quarantine when its driver hangs or crashes, or when it answers nothing.\n"
+     "The next boot forgets it. Whoever has put the device right before tells by this; one that\n"
+     "still does not answer stays where it is.",
+     vfio_clear_examples, vfio_clear_command},
     {"vfio unbind",
      Group::host,
      "give back what `vfio bind` took",

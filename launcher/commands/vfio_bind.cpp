@@ -17,7 +17,8 @@ std::expected<std::vector<run::HandBinding>, Errors> judged(
     const Context& context, const std::vector<PciAddress>& addresses, const Arguments& arguments) {
   std::vector<vfio::Selector> selectors;
   for (const auto& address : addresses) selectors.push_back({.address = address});
-  const auto devices = vfio::read_devices(context.root, selectors);
+  const auto devices = vfio::read_devices(context.root, selectors,
+                                          vfio::quarantined(context.root, context.paths.runtime));
   if (!devices) return std::unexpected(Errors{devices.error()});
   const auto siblings = arguments.has("siblings") ? vfio::Siblings::bind : vfio::Siblings::refuse;
   Errors errors;

@@ -76,7 +76,8 @@ Outcome vfio_plan_command(Context& context, const Arguments& arguments) {
   const auto addresses = TRY_OUTCOME(addresses_of(arguments));
   std::vector<vfio::Selector> selectors;
   for (const auto& address : addresses) selectors.push_back({.address = address});
-  const auto devices = TRY_OUTCOME(vfio::read_devices(context.root, selectors));
+  const auto devices = TRY_OUTCOME(vfio::read_devices(
+      context.root, selectors, vfio::quarantined(context.root, context.paths.runtime)));
   const auto siblings = arguments.has("siblings") ? vfio::Siblings::bind : vfio::Siblings::refuse;
   const auto verdicts =
       judge(devices, {.wanted = addresses, .siblings = siblings, .force = arguments.has("force")});

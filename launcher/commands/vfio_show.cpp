@@ -118,6 +118,7 @@ json::object function_as_json(const Devices& devices, const Names& names, const 
           {"name", name_of(names, function)},
           {"driver", text_or_null(function.driver)},
           {"guest_driver", vfio::guest_driver(devices, function)},
+          {"out_of_order", text_or_null(function.out_of_order)},
           {"driver_override", text_or_null(function.driver_override)},
           {"reset_methods", json::value_from(function.reset_methods)},
           {"numa_node", or_null(function.numa_node)},

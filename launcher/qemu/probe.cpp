@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/qemu/capabilities.h"
+
 #include "launcher/base/text.h"
 #include "launcher/qemu/probe_child.h"
 #include "launcher/qemu/resolved.h"

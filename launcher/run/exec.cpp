@@ -79,7 +79,8 @@ Result<UniqueFd> open_handle(const Place& place, const plan::Descriptor& descrip
     case plan::Handle::listener: return listen_on(place, descriptor.path);
     case plan::Handle::connection: return connect_unix(descriptor.path);
     case plan::Handle::tap: return tap_for_guest(place, descriptor.path);
-    case plan::Handle::vhost_net: return place.root.open_file(descriptor.path, O_RDWR);
+    case plan::Handle::vhost_net:
+    case plan::Handle::vhost_vsock: return place.root.open_file(descriptor.path, O_RDWR);
   }
   std::unreachable();
 }
