@@ -53,8 +53,9 @@ TEST_CASE("a function whose driver hangs is kept from guests until the next boot
   tree.write(boot_file, "one\n");
   const auto root = tree.root();
   const FullPipe hangs(tree.path(PciTree::driver_file("e1000e", "unbind")));
-  const auto bound = or_quarantine(
-      root, paths, address, bind(root, address, "vfio-pci", std::chrono::milliseconds(30)));
+  const auto bound =
+      or_quarantine(root, paths, address,
+                    hv::vfio::bind(root, address, "vfio-pci", std::chrono::milliseconds(30)));
   REQUIRE_FALSE(bound.has_value());
   CHECK_EQ(bound.error().id, "driver-hangs");
   CHECK(bound.error().hint.contains("hvlaunch vfio clear 0000:01:00.0"));
@@ -123,9 +124,9 @@ TEST_CASE("a function that comes back from a guest without an answer is put in q
   const auto root = tree.root();
   const auto before = to_string(read_binding(root, address).value());
   const auto give_back = hv::run::undo_for(paths);
-  CHECK(give_back(root, {.kind = hv::Undo::Kind::return_function,
-                         .path = to_string(address),
-                         .value = before})
+  CHECK(give_back(
+            root,
+            {.kind = hv::Undo::Kind::return_function, .path = to_string(address), .value = before})
             .has_value());
   REQUIRE_EQ(now_in(tree).size(), 1);
   CHECK_EQ(now_in(tree).front().cause, "device-lost");

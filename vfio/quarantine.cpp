@@ -86,12 +86,12 @@ Result<> require_answers(const Root& root, const PciAddress& address) {
   if (!text || text->size() < header ||
       std::ranges::any_of(text->substr(0, header), [](char byte) { return byte != '\xff'; }))
     return {};
-  return std::unexpected(
-      with_hint({.fault = Fault::failed,
-                 .id = "device-lost",
-                 .message = fmt::format("{} answers nothing: its configuration is all ones",
-                                        to_string(address))},
-                cure_of_quarantine(address)));
+  return std::unexpected(with_hint(
+      {.fault = Fault::failed,
+       .id = "device-lost",
+       .message =
+           fmt::format("{} answers nothing: its configuration is all ones", to_string(address))},
+      cure_of_quarantine(address)));
 }
 
 std::string cure_of_quarantine(const PciAddress& address) {

@@ -21,11 +21,11 @@ std::uint64_t cid_of(const std::string& uuid) {
 void resolve_vsock(Resolver& in, Machine& machine) {
   const auto& [enable, cid] = in.profile().vsock;
   if (!enable.value) return;
-  machine.cid = cid.given()
-                    ? Choice<std::uint64_t>{cid.value, {.pointer = cid.pointer, .why = "as asked"}}
-                    : Choice<std::uint64_t>{
-                          cid_of(in.seed_for("vsock")),
-                          {.rule = "stable-cid", .why = "derived from this host's id and the VM's name"}};
+  machine.cid =
+      cid.given() ? Choice<std::uint64_t>{cid.value, {.pointer = cid.pointer, .why = "as asked"}}
+                  : Choice<std::uint64_t>{cid_of(in.seed_for("vsock")),
+                                          {.rule = "stable-cid",
+                                           .why = "derived from this host's id and the VM's name"}};
   if (!in.host().vhost_vsock)
     in.note({.fault = Fault::missing,
              .id = "no-vhost-vsock",

@@ -22,10 +22,9 @@ Error refused(const plan::HostPort& port, int error_number) {
   auto error = errno_error(error_number, "have " + where);
   error.id = "port-refused";
   error.origin.pointer = "/network/forward";
-  error.hint = error_number == EACCES
-                   ? "ports below 1024 are root's: take a higher one, or lower "
-                     "net.ipv4.ip_unprivileged_port_start"
-                   : "take an address of this host: `ip -4 address` shows them";
+  error.hint = error_number == EACCES ? "ports below 1024 are root's: take a higher one, or lower "
+                                        "net.ipv4.ip_unprivileged_port_start"
+                                      : "take an address of this host: `ip -4 address` shows them";
   return error;
 }
 

@@ -27,15 +27,18 @@ Result<> or_quarantine(const Root& root, const Paths& paths, const vfio::PciAddr
                        Result<> done) {
   if (done || !vfio::calls_for_quarantine(root, address, done.error())) return done;
   auto error = std::move(done).error();
-  const auto noted = vfio::quarantine(
-      root, paths.runtime,
-      {.address = address, .cause = error.id, .message = error.message, .since = std::time(nullptr)});
+  const auto noted = vfio::quarantine(root, paths.runtime,
+                                      {.address = address,
+                                       .cause = error.id,
+                                       .message = error.message,
+                                       .since = std::time(nullptr)});
   if (noted) error.hint = vfio::cure_of_quarantine(address);
   return std::unexpected(std::move(error));
 }
 
 UndoFunction undo_for(const Paths& paths) {
-  return [paths](const Root& root, const Undo& entry) { return undo_with_care(root, paths, entry); };
+  return
+      [paths](const Root& root, const Undo& entry) { return undo_with_care(root, paths, entry); };
 }
 
 }  // namespace hv::run
