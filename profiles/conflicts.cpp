@@ -125,8 +125,37 @@ void check_cloud_init(const Profile& profile, Reading& reading) {
                "leave one of the two out");
 }
 
+/// The same port twice, be it at all addresses and at one of them.
+bool collide(const Forward& one, const Forward& other) {
+  const auto any = [](const Forward& forward) { return forward.address.value == "0.0.0.0"; };
+  return one.host.value == other.host.value && one.protocol.value == other.protocol.value &&
+         (any(one) || any(other) || one.address.value == other.address.value);
+}
+
+void check_forward(const Network& network, Reading& reading) {
+  const auto& forwards = network.forward;
+  if (!forwards.empty() && network.mode.value != NetworkMode::user)
+    conflict(reading, {forwards.front().pointer, network.mode.pointer, network.bridge.pointer},
+             fmt::format("mode '{}' has no use for 'forward'",
+                         word_of(network_mode_words, network.mode.value)),
+             "on a bridge the guest has an address of its own; else use \"mode\": \"user\"");
+  for (std::size_t i = 0; i < forwards.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (collide(forwards[i], forwards[j]))
+        conflict(reading, {forwards[i].host.pointer, forwards[j].host.pointer},
+                 fmt::format("port {} of the host is forwarded twice", forwards[i].host.value));
+}
+
+void check_vsock(const Profile& profile, Reading& reading) {
+  const auto& [enable, cid] = profile.vsock;
+  if (!enable.value && cid.given())
+    conflict(reading, {cid.pointer, enable.pointer}, "'cid' is given, and 'enable' is false",
+             "leave one of the two out");
+}
+
 void check_network(const Profile& profile, Reading& reading) {
-  const auto& [mode, bridge, vhost, zone] = profile.network;
+  const auto& [mode, bridge, vhost, zone, forward] = profile.network;
+  check_forward(profile.network, reading);
   if (mode.value == NetworkMode::bridge) {
     if (bridge.value.empty() && zone.value.empty())
       conflict(reading, {mode.pointer, bridge.pointer, zone.pointer},
@@ -281,7 +310,7 @@ constexpr void (*checks[])(const Profile&, Reading&) = {
     check_firmware,        check_disk,         check_cloud_init,
     check_network,         check_display,      check_looking_glass,
     check_host_devices,    check_pinning,      check_ready,
-    check_extra_arguments,
+    check_extra_arguments, check_vsock,
 };
 
 }  // namespace

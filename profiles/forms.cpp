@@ -74,6 +74,11 @@ std::optional<std::uint64_t> whole_number(std::string_view digits) {
   return value;
 }
 
+bool is_ipv4(std::string_view text) {
+  in_addr parsed{};
+  return ::inet_pton(AF_INET, std::string(text).c_str(), &parsed) == 1;
+}
+
 /// An IPv4 address, or an IPv6 address in brackets, and a port.
 bool is_tcp(std::string_view text) {
   const auto colon = text.rfind(':');
@@ -122,6 +127,9 @@ const Form pci_class_form{.what = "a class of PCI devices: 2, 4 or 6 hexadecimal
 const Form mac_form{.what = "a MAC address of one station, like 52:54:00:12:34:56",
                     .pattern = "^([0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}|)$",
                     .accepts = is_mac};
+const Form ipv4_form{.what = "an IPv4 address like 127.0.0.1",
+                     .pattern = "^([0-9]{1,3}(\\.[0-9]{1,3}){3}|)$",
+                     .accepts = is_ipv4};
 const Form tcp_form{.what = "an address and a port, like 192.0.2.7:22 or [2001:db8::7]:22",
                     .pattern = "^([0-9.]+:[0-9]{1,5}|\\[[0-9a-fA-F:.]+\\]:[0-9]{1,5}|)$",
                     .accepts = is_tcp};

@@ -30,6 +30,7 @@ extern const Form pci_address_form;
 extern const Form pci_id_form;
 extern const Form pci_class_form;
 extern const Form mac_form;
+extern const Form ipv4_form;
 extern const Form tcp_form;
 extern const Form number_set_form;
 extern const Form sentence_form;

@@ -186,8 +186,11 @@ HostDevice read_host_device(Fields& fields) {
           false, {.text = "Take it even if the host's disks, network or screen depend on it",
                   .example = "true"}),
       .driver = fields["driver"].text(
-          {.fallback = "vfio-pci", .form = model_form},
-          {.text = "The driver that hands it over", .example = "\"mlx5_vfio_pci\""}),
+          {.form = model_form},
+          {.text =
+               "The driver that hands it over; without it, the one that the kernel has for such "
+               "devices, like `mlx5_vfio_pci`, or else `vfio-pci`",
+           .example = "\"vfio-pci\""}),
       .rom = fields["rom"].text(
           {.form = path_form},
           {.text = "An image of its option ROM", .example = "\"/var/lib/hypervisor/vbios.rom\""}),

@@ -39,6 +39,10 @@ std::string_view to_string(DiskFormat format) {
   return word_of(disk_format_words, format);
 }
 
+std::string_view to_string(Protocol protocol) {
+  return word_of(protocol_words, protocol);
+}
+
 std::string_view to_string(DiskIo io) {
   return word_of(disk_io_words, io);
 }

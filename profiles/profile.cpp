@@ -212,6 +212,32 @@ void read_disks(Fields& fields, Profile& profile) {
        .example = "{\"user_data_path\": \"seeds/web/user-data\"}"});
 }
 
+Forward read_forward(Fields& fields) {
+  return {.pointer = fields.pointer(),
+          .host = fields["host"].number({.min = 1, .max = 65535},
+                                        {.text = "The port of the host", .example = "2222"}),
+          .guest = fields["guest"].number({.min = 1, .max = 65535},
+                                          {.text = "The port of the guest", .example = "22"}),
+          .protocol = fields["protocol"].word(protocol_words, Protocol::tcp,
+                                              {.text = "`tcp` or `udp`", .example = "\"udp\""}),
+          .address = fields["address"].text(
+              {.fallback = "127.0.0.1", .form = ipv4_form},
+              {.text = "The host's address at which it is; `0.0.0.0`: at all of them",
+               .example = "\"0.0.0.0\""})};
+}
+
+Vsock read_vsock(Fields& fields) {
+  Vsock vsock{.enable = fields["enable"].flag(
+                  false, {.text = "Whether to; `cid` alone means yes", .example = "true"}),
+              .cid = fields["cid"].number(
+                  {.min = 3, .max = 0xfffffffe, .fallback = 0},
+                  {.text = "The guest's address; without it, one that is derived from this host's "
+                           "id and the VM's name",
+                   .example = "7"})};
+  if (!vsock.enable.given() && vsock.cid.given()) vsock.enable = {true, vsock.cid.pointer};
+  return vsock;
+}
+
 /// Who names a bridge or a zone wants it used.
 Network read_network(Fields& fields) {
   Network network{
@@ -228,7 +254,14 @@ Network read_network(Fields& fields) {
           {.text = "Packets by the host's kernel, without QEMU; for bridges", .example = "true"}),
       .zone = fields["zone"].text(
           {},
-          {.text = "A network zone of config.json, which names the bridge", .example = "\"dmz\""})};
+          {.text = "A network zone of config.json, which names the bridge", .example = "\"dmz\""}),
+      .forward = fields["forward"].list(
+          [](const Item& item) {
+            return item.object(read_forward,
+                               {.text = "A port", .example = "{\"host\": 2222, \"guest\": 22}"});
+          },
+          {.text = "Ports of the host that lead to the guest; for `user`",
+           .example = "[{\"host\": 2222, \"guest\": 22}]"})};
   const auto& deciding = network.bridge.value.empty() ? network.zone : network.bridge;
   if (!network.mode.given() && !deciding.value.empty())
     network.mode = {NetworkMode::bridge, deciding.pointer};
@@ -263,6 +296,10 @@ void read_devices(Fields& fields, Profile& profile) {
       {.text = "The network card",
        .example = "{\"mode\": \"bridge\", \"bridge\": \"br0\", \"vhost\": true}"},
       "mode");
+  profile.vsock = fields["vsock"].object(
+      read_vsock,
+      {.text = "A socket between host and guest that needs no network", .example = "true"},
+      "enable");
   profile.console = fields["console"].word(
       console_words, ConsoleKind::serial,
       {.text = "What `hvlaunch console` attaches to", .example = "\"virtio\""});

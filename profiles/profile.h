@@ -25,6 +25,7 @@ enum class DiskFormat : std::uint8_t { qcow2, raw };
 enum class DiskCache : std::uint8_t { none, writeback, writethrough, directsync, unsafe };
 enum class DiskIo : std::uint8_t { threads, native, io_uring };
 enum class NetworkMode : std::uint8_t { none, user, bridge };
+enum class Protocol : std::uint8_t { tcp, udp };
 enum class DisplayKind : std::uint8_t { none, spice, vnc };
 enum class Confinement : std::uint8_t { strict, standard, off };
 enum class ReadyKind : std::uint8_t { qmp, agent, tcp, serial_match };
@@ -65,11 +66,27 @@ struct CloudInit {
   Sourced<std::string> network_config;
 };
 
+/// A port of the host that leads to one of the guest.
+struct Forward {
+  std::string pointer{};  ///< Its place in the profile.
+  Sourced<std::uint64_t> host;
+  Sourced<std::uint64_t> guest;
+  Sourced<Protocol> protocol;
+  Sourced<std::string> address;  ///< Of the host; IPv4.
+};
+
 struct Network {
   Sourced<NetworkMode> mode;
   Sourced<std::string> bridge;  ///< A name, "" or AUTO_DETECT.
   Sourced<bool> vhost;
   Sourced<std::string> zone;
+  std::vector<Forward> forward;
+};
+
+/// A socket between host and guest that needs no network.
+struct Vsock {
+  Sourced<bool> enable;
+  Sourced<std::uint64_t> cid;  ///< 0: derived from the name and this host.
 };
 
 struct Display {
@@ -117,8 +134,8 @@ struct HostDevice {
   Sourced<bool> all_functions;
   Sourced<vfio::Siblings> siblings;
   Sourced<bool> even_if_used;
-  Sourced<std::string> driver;
-  Sourced<std::string> rom;  ///< Empty: the device's own.
+  Sourced<std::string> driver;  ///< Empty: the kernel's for it, or vfio-pci.
+  Sourced<std::string> rom;     ///< Empty: the device's own.
   Sourced<bool> primary_gpu;
   HandOver hand_over;
   Sourced<VirtualFunction> virtual_function;
@@ -195,6 +212,7 @@ struct Profile {
   Sourced<std::string> iso;
   CloudInit cloud_init;
   Network network;
+  Vsock vsock;
   Sourced<ConsoleKind> console;
   Display display;
   Sourced<std::uint64_t> video_heads;
@@ -230,6 +248,7 @@ struct Source {
 [[nodiscard]] std::string_view to_string(Arch arch);
 [[nodiscard]] std::string_view to_string(DiskFormat format);
 [[nodiscard]] std::string_view to_string(DiskIo io);
+[[nodiscard]] std::string_view to_string(Protocol protocol);
 [[nodiscard]] std::string_view to_string(Confinement confinement);
 
 /// Whether `name` is a VM's name: [A-Za-z0-9][A-Za-z0-9._-]{0,63}.

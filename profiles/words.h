@@ -83,6 +83,11 @@ inline constexpr Word<NetworkMode> network_mode_words[] = {
     {"none", NetworkMode::none},
 };
 
+inline constexpr Word<Protocol> protocol_words[] = {
+    {"tcp", Protocol::tcp},
+    {"udp", Protocol::udp},
+};
+
 inline constexpr Word<DisplayKind> display_words[] = {
     {"spice", DisplayKind::spice},
     {"vnc", DisplayKind::vnc},

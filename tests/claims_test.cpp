@@ -19,33 +19,41 @@ hv::vfio::PciAddress pci(std::string_view text) {
 const Claims gpu_guest{.guest = "db",
                        .functions = {pci("0000:01:00.0"), pci("0000:01:00.1")},
                        .cpus = CpuSet{4, 5, 12},
-                       .macs = {"52:54:00:12:34:56"}};
+                       .macs = {"52:54:00:12:34:56"},
+                       .cids = {7},
+                       .ports = {{"tcp", "127.0.0.1", 2222}}};
 
 }  // namespace
 
 TEST_CASE("claims are written and read back") {
   const auto text = to_text(gpu_guest);
   CHECK_EQ(text,
-           "function 0000:01:00.0\nfunction 0000:01:00.1\ncpus 4-5,12\nmac 52:54:00:12:34:56\n");
-  const auto [guest, functions, cpus, macs] = parse_claims(text, "db");
+           "function 0000:01:00.0\nfunction 0000:01:00.1\ncpus 4-5,12\nmac 52:54:00:12:34:56\n"
+           "vsock 7\nport tcp 127.0.0.1 2222\n");
+  const auto [guest, functions, cpus, macs, cids, ports] = parse_claims(text, "db");
   CHECK_EQ(guest, "db");
   CHECK_EQ(functions, gpu_guest.functions);
   CHECK_EQ(cpus, gpu_guest.cpus);
   CHECK_EQ(macs, gpu_guest.macs);
+  CHECK_EQ(cids, gpu_guest.cids);
+  CHECK_EQ(ports, gpu_guest.ports);
   CHECK_EQ(to_text({.guest = "web"}), "");
 }
 
 TEST_CASE("lines of claims that make no sense are left out, the others count") {
   for (const auto* const text :
        {"function\n", "function \n", "function 01:00\n", "cpus x\n", "cpus 0-99999999999\n", "\n",
-        " \n", "functions 0000:01:00.0\n", "function 0000:01:00.0/../..\n", "\x1b[2J 1\n"}) {
+        " \n", "vsock\n", "vsock x\n", "port tcp\n", "port tcp 127.0.0.1 x\n",
+        "functions 0000:01:00.0\n", "function 0000:01:00.0/../..\n", "\x1b[2J 1\n"}) {
     CAPTURE(text);
-    const auto [guest, functions, cpus, macs] =
+    const auto [guest, functions, cpus, macs, cids, ports] =
         parse_claims(std::string(text) + "function 0000:02:00.0", "db");
     REQUIRE_EQ(functions.size(), 1);
     CHECK_EQ(functions.front(), pci("0000:02:00.0"));
     CHECK(cpus.empty());
     CHECK(macs.empty());
+    CHECK(cids.empty());
+    CHECK(ports.empty());
   }
 }
 
@@ -60,6 +68,14 @@ TEST_CASE("what two guests both want is named") {
       {{.guest = "a", .functions = {pci("0000:01:00.1")}, .cpus = {4}}, "0000:01:00.1"},
       {{.guest = "a", .cpus = {5, 6, 12}}, "CPU 5,12"},
       {{.guest = "a", .macs = {"52:54:00:12:34:56"}}, "MAC address 52:54:00:12:34:56"},
+      {{.guest = "a",
+        .cids = {8},
+        .ports = {{"udp", "127.0.0.1", 2222}, {"tcp", "127.0.0.1", 2223}}},
+       ""},
+      {{.guest = "a", .ports = {{"tcp", "192.0.2.1", 2222}}}, ""},
+      {{.guest = "a", .cids = {7}}, "vsock address 7"},
+      {{.guest = "a", .ports = {{"tcp", "127.0.0.1", 2222}}}, "tcp port 2222 of the host"},
+      {{.guest = "a", .ports = {{"tcp", "0.0.0.0", 2222}}}, "tcp port 2222 of the host"},
   };
   for (const auto& [other, common] : rows) {
     CAPTURE(common);

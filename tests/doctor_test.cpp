@@ -291,6 +291,13 @@ TEST_CASE("doctor on devices for guests") {
          tree.write("/proc/cmdline", "intel_iommu=on pcie_acs_override=downstream\n");
        },
        as_read, "acs", warn, "can reach the memory", "take pcie_acs_override out of"},
+      {"a device in quarantine", nothing,
+       [](DoctorFacts& facts) {
+         facts.devices->functions.back().out_of_order = "its driver hangs";
+       },
+       "quarantine", warn, "its driver hangs", "hvlaunch vfio clear"},
+      {"no device in quarantine", nothing, as_read, "quarantine", ok, "no device is out of order",
+       ""},
       {"VFIO's module is loaded when needed",
        [](const TempTree& tree) { remove(tree, "/sys/module/vfio_pci"); }, as_read, "vfio-module",
        ok, "loaded when a device is taken", ""},

@@ -32,7 +32,7 @@ void write_argv(const GoldenCase& golden, const Plan& plan, const std::string& d
   json::array descriptors;
   for (const auto& descriptor : plan.descriptors) {
     constexpr const char* kinds[] = {"lock", "listener",      "connection",
-                                     "tap",  "vhost-net",     "directory",
+                                     "tap",  "vhost-net", "vhost-vsock", "directory",
                                      "file", "writable_file", "direct_file"};
     descriptors.push_back(json::object{{"number", descriptor.number},
                                        {"kind", kinds[static_cast<std::size_t>(descriptor.handle)]},

@@ -33,7 +33,8 @@ TEST_CASE("what is bound by hand stays bound until it is unbound, and is then as
   const auto before = text_of(tree);
   {
     const FakeKernel kernel(tree);
-    REQUIRE(hv::run::bind_by_hand(root, paths, {{.address = address}}, "vfio-pci").has_value());
+    REQUIRE(hv::run::bind_by_hand(root, paths, {{.address = address, .driver = "vfio-pci"}})
+                .has_value());
   }
   CHECK_EQ(tree.driver(), "vfio-pci");
   CHECK_EQ(hv::run::bound_by_hand(root, paths), std::vector{address});
@@ -41,7 +42,8 @@ TEST_CASE("what is bound by hand stays bound until it is unbound, and is then as
   {
     // Again: what is remembered is still the binding before the first time.
     const FakeKernel kernel(tree);
-    REQUIRE(hv::run::bind_by_hand(root, paths, {{.address = address}}, "vfio-pci").has_value());
+    REQUIRE(hv::run::bind_by_hand(root, paths, {{.address = address, .driver = "vfio-pci"}})
+                .has_value());
     CHECK_EQ(tree.read(journal), text);
   }
   const FakeKernel kernel(tree);
@@ -59,7 +61,8 @@ TEST_CASE("a binding by hand that fails leaves everything as it was") {
   const auto root = tree.root();
   const auto before = text_of(tree);
   const FakeKernel kernel(tree, {{"drivers_probe", [](const PciTree&) {}}});
-  const auto bound = hv::run::bind_by_hand(root, paths, {{.address = address}}, "vfio-pci");
+  const auto bound =
+      hv::run::bind_by_hand(root, paths, {{.address = address, .driver = "vfio-pci"}});
   REQUIRE_FALSE(bound.has_value());
   CHECK_EQ(bound.error().id, "not-obeyed");
   CHECK_EQ(text_of(tree), before);
@@ -72,7 +75,8 @@ TEST_CASE("one of several that fails gives the others back") {
   const auto before = text_of(tree);
   const FakeKernel kernel(tree);
   const auto bound = hv::run::bind_by_hand(
-      root, paths, {{.address = address}, {.address = {.bus = 2}}}, "vfio-pci");
+      root, paths,
+      {{.address = address, .driver = "vfio-pci"}, {.address = {.bus = 2}, .driver = "vfio-pci"}});
   REQUIRE_FALSE(bound.has_value());
   CHECK_EQ(bound.error().id, "no-device-here");
   CHECK_EQ(text_of(tree), before);

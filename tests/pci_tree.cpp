@@ -95,6 +95,7 @@ class Maker {
       put("sriov_numvfs", "vfs", "0");
       put("sriov_offset", "vf_offset", "8");
       put("sriov_stride", "vf_stride", "1");
+      put("sriov_vf_device", "vf_device", "");
     }
     if (given.contains("mdev")) mdev_type(path, given["mdev"]);
     put("boot_vga", "boot_vga", words.at(1) == "0300" ? "0" : "");

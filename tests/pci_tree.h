@@ -23,7 +23,7 @@
 //   file /run/udev/data/b259:2 E:A=1 | E:B=2   any other file; "|" ends a line
 //
 // Attributes: driver, override, group, numa, cpus, reset, serial, vfs (how many
-// there are), vfs_total, vf_offset, vf_stride, mdev (type:instances), physfn,
+// there are), vfs_total, vf_offset, vf_stride, vf_device, mdev (type:instances), physfn,
 // subsystem, power; and boot_vga.
 #pragma once
 

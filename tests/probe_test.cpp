@@ -88,6 +88,22 @@ TEST_CASE("a program that says nothing is killed when its time is up") {
   REQUIRE_FALSE(found.has_value());
   CHECK_EQ(found.error().id, "qmp-timeout");
   CHECK_EQ(found.error().fault, Fault::timed_out);
+  CHECK(found.error().message.contains("within 0.1 s: it hangs, or this host is overloaded"));
+  CHECK(found.error().hint.contains("try again"));
+  CHECK(nothing_left());
+}
+
+TEST_CASE("a QEMU that stops answering is not too old for it") {
+  const TempTree tree;
+  (void)make_fake_qemu(tree);
+  std::string body(fake_body);
+  body.insert(body.find("  id="),
+              "  case $request in *query-target*) exec cat <&3 >/dev/null ;; esac\n");
+  const auto binary = make_script(tree, "/bin/qemu-that-stops", body);
+  const auto found = probe(binary, 300ms);
+  REQUIRE_FALSE(found.has_value());
+  CHECK_EQ(found.error().id, "qmp-timeout");
+  CHECK_EQ(found.error().fault, Fault::timed_out);
   CHECK(nothing_left());
 }
 

@@ -107,7 +107,7 @@ TEST_CASE("ways to say where vCPUs run") {
 TEST_CASE("devices are told by their address or by what they are") {
   auto device = device_of(R"("01:00.0")");
   CHECK_EQ(to_string(device.address.value.value()), "0000:01:00.0");
-  CHECK_EQ(device.driver.value, "vfio-pci");
+  CHECK_EQ(device.driver.value, "");
   CHECK_EQ(device.siblings.value, hv::vfio::Siblings::refuse);
   CHECK_FALSE(device.all_functions.value);
   CHECK_FALSE(device.even_if_used.value);

@@ -58,6 +58,7 @@ struct Function {
   bool firmware_memory =
       false;  ///< The firmware's own transfers (RMRR) bind its group to the host.
   std::vector<Use> uses{};
+  std::string out_of_order{};  ///< Why it is in quarantine; empty: it is not.
 
   /// A bridge of any kind: no guest gets one.
   [[nodiscard]] bool is_bridge() const { return class_code >> 16U == 0x06; }
@@ -75,13 +76,22 @@ struct Function {
   }
 };
 
+/// A driver of VFIO that is made for some devices.
+struct Variant {
+  std::string pattern;  ///< As in modules.alias, behind "vfio_pci:".
+  std::string driver;
+
+  friend bool operator==(const Variant&, const Variant&) = default;
+};
+
 /// The functions that matter for a question, and whether this host has an IOMMU.
 struct Devices {
   std::vector<Function> functions;  ///< By address.
   bool iommu = false;               ///< There are IOMMU groups.
   bool interrupt_remapping = false;
-  bool unsafe_interrupts = false;  ///< vfio_iommu_type1 was told to do without remapping.
-  bool iommufd = false;            ///< /dev/iommu is there.
+  bool unsafe_interrupts = false;   ///< vfio_iommu_type1 was told to do without remapping.
+  bool iommufd = false;             ///< /dev/iommu is there.
+  std::vector<Variant> variants{};  ///< Those that this kernel has.
 
   [[nodiscard]] const Function* find(const PciAddress& address) const;
   /// The members of an IOMMU group, by address.

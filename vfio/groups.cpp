@@ -2,6 +2,7 @@
 #include "vfio/groups.h"
 
 #include "launcher/base/text.h"
+#include "vfio/quarantine.h"
 
 #include <algorithm>
 
@@ -46,6 +47,7 @@ class Judge {
              "pass the devices behind it, each by its own address");
       return std::move(verdict_);
     }
+    judge_order(function_);
     judge_iommu();
     judge_vfs();
     judge_uses();
@@ -70,6 +72,14 @@ class Judge {
                                  .id = std::move(id),
                                  .message = std::move(message),
                                  .hint = std::move(hint)});
+  }
+
+  void judge_order(const Function& function) {
+    if (!function.out_of_order.empty())
+      refuse(
+          "quarantined",
+          fmt::format("{} is out of order: {}", to_string(function.address), function.out_of_order),
+          cure_of_quarantine(function.address));
   }
 
   void judge_iommu() {
@@ -119,6 +129,7 @@ class Judge {
     if (request_.siblings == Siblings::refuse) return refuse_siblings(in_the_way);
     for (const auto* const sibling : in_the_way) {
       verdict_.take.push_back(sibling->address);
+      judge_order(*sibling);
       const auto uses = describe_uses(*sibling);
       const auto message =
           fmt::format("{} is in IOMMU group {} with {}, which the host uses: {}", name_,

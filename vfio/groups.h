@@ -36,7 +36,7 @@ struct Verdict {
 };
 
 /// One verdict for each function wanted, in their order. Errors: no-device-here,
-/// is-a-bridge, no-iommu, no-interrupt-remapping, firmware-memory, has-vfs,
+/// is-a-bridge, quarantined, no-iommu, no-interrupt-remapping, firmware-memory, has-vfs,
 /// function-in-use, incomplete-group. Warnings: no-reset, forced.
 [[nodiscard]] std::vector<Verdict> judge(const Devices& devices, const Request& request);
 

@@ -4,6 +4,7 @@
 #include "launcher/base/text.h"
 #include "vfio/sysfs.h"
 #include "vfio/uses.h"
+#include "vfio/variant.h"
 
 #include <algorithm>
 #include <map>
@@ -61,7 +62,9 @@ void read_details(const Root& root, Function& function) {
   const auto file = [&](const char* name) {
     return fmt::format("{}/{}", function.sysfs_path, name);
   };
-  function.driver_override = text_at(root, file("driver_override"));
+  // The kernel shows it under the device's lock, which a driver that hangs has.
+  const bool hangs = !function.out_of_order.empty();
+  if (!hangs) function.driver_override = text_at(root, file("driver_override"));
   if (function.driver_override == "(null)") function.driver_override.clear();
   function.iommu_group = decimal(link_name(root, file("iommu_group")));
   function.numa_node = decimal(text_at(root, file("numa_node")));
@@ -74,7 +77,7 @@ void read_details(const Root& root, Function& function) {
   if (const auto physical = parse_pci_address(link_name(root, file("physfn"))))
     function.physical_function = *physical;
   function.vfs_total = decimal(text_at(root, file("sriov_totalvfs"))).value_or(0);
-  if (function.vfs_total != 0)
+  if (function.vfs_total != 0 && !hangs)  // As driver_override.
     function.vfs = decimal(text_at(root, file("sriov_numvfs"))).value_or(0);
 }
 
@@ -91,7 +94,8 @@ std::vector<PciAddress> list_addresses(const Root& root) {
 /// The scan's growing set of functions.
 class Scan {
  public:
-  explicit Scan(const Root& root) : root_(root) {}
+  Scan(const Root& root, const std::vector<Quarantined>& quarantined)
+      : root_(root), quarantined_(quarantined) {}
 
   /// Reads a function in full, and all members of its group.
   void add(const PciAddress& address) {
@@ -143,6 +147,8 @@ class Scan {
   Function& add_alone(const PciAddress& address) {
     auto& function = locate(address);
     if (complete_.insert(address).second) {
+      const auto apart = std::ranges::find(quarantined_, address, &Quarantined::address);
+      if (apart != quarantined_.end()) function.out_of_order = apart->message;
       read_details(root_, function);
       function.slot = slot_of(address);
     }
@@ -163,6 +169,7 @@ class Scan {
   }
 
   const Root& root_;
+  const std::vector<Quarantined>& quarantined_;
   std::map<PciAddress, Function> functions_;
   std::set<PciAddress> complete_;
   std::set<std::uint64_t> groups_;
@@ -193,6 +200,7 @@ Devices Scan::finish() {
   devices.unsafe_interrupts =
       text_at(root_, "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts") == "Y";
   devices.iommufd = root_.exists("/dev/iommu");
+  if (!devices.functions.empty()) devices.variants = read_variants(root_);
   find_uses(root_, devices.functions);
   return devices;
 }
@@ -207,8 +215,9 @@ bool may_match(const Selector& selector, const Function& function) {
 
 }  // namespace
 
-Result<Devices> read_devices(const Root& root, const std::vector<Selector>& wanted) {
-  Scan scan(root);
+Result<Devices> read_devices(const Root& root, const std::vector<Selector>& wanted,
+                             const std::vector<Quarantined>& quarantined) {
+  Scan scan(root, quarantined);
   const auto add_if_there = [&](const PciAddress& address) {
     if (root.exists(bus_path(address))) scan.add(address);
   };
@@ -243,8 +252,8 @@ Result<Devices> read_devices(const Root& root, const std::vector<Selector>& want
   return scan.finish();
 }
 
-Result<Devices> read_all_devices(const Root& root) {
-  Scan scan(root);
+Result<Devices> read_all_devices(const Root& root, const std::vector<Quarantined>& quarantined) {
+  Scan scan(root, quarantined);
   for (const auto& address : list_addresses(root)) scan.add(address);
   return scan.finish();
 }

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "launcher/base/root.h"
-#include "vfio/function.h"
+#include "vfio/quarantine.h"
 #include "vfio/selector.h"
 
 namespace hv::vfio {
@@ -14,9 +14,12 @@ namespace hv::vfio {
 /// The functions that the selectors could mean, in full, with all members of
 /// their IOMMU groups and what uses them. A start asks for its own only: a
 /// server has hundreds.
-[[nodiscard]] Result<Devices> read_devices(const Root& root, const std::vector<Selector>& wanted);
+/// Of those in quarantine nothing is read that their driver could hold up.
+[[nodiscard]] Result<Devices> read_devices(const Root& root, const std::vector<Selector>& wanted,
+                                           const std::vector<Quarantined>& quarantined = {});
 
 /// Every function of the host, in full.
-[[nodiscard]] Result<Devices> read_all_devices(const Root& root);
+[[nodiscard]] Result<Devices> read_all_devices(const Root& root,
+                                               const std::vector<Quarantined>& quarantined = {});
 
 }  // namespace hv::vfio

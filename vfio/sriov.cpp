@@ -2,6 +2,7 @@
 #include "vfio/sriov.h"
 
 #include "vfio/attribute.h"
+#include "vfio/sysfs.h"
 
 #include <algorithm>
 #include <charconv>
@@ -107,6 +108,9 @@ Result<PhysicalFunction> read_physical_function(const Root& root, const PciAddre
       .vfs_total = number_in(*total).value_or(0),
       .offset = number_at(root, device_path(address) + "/sriov_offset"),
       .stride = number_at(root, device_path(address) + "/sriov_stride"),
+      .vf_device =
+          hex<std::uint16_t>(root.read(device_path(address) + "/sriov_vf_device").value_or(""))
+              .value_or(0),
       .drivers_autoprobe = root.read(autoprobe_path(address)).value_or("1") != "0",
       .network_interface = interface_of(root, address),
       .vfs = TRY(read_vfs(root, address))};

@@ -33,6 +33,7 @@ struct PhysicalFunction {
   std::uint64_t vfs_total = 0;
   std::uint64_t offset = 0;  ///< Where the kernel will put them; 0: it does not tell.
   std::uint64_t stride = 0;
+  std::uint16_t vf_device = 0;         ///< The id of all of them; 0: the kernel does not tell.
   bool drivers_autoprobe = true;       ///< Whether the host's drivers take new ones.
   std::string network_interface{};     ///< Empty: it is no network card, or has no driver.
   std::vector<VirtualFunction> vfs{};  ///< By index.

@@ -126,7 +126,7 @@ Result<Journal> Journal::open(const Root& root, std::string path, UndoFunction u
   const auto whole = text.rfind('\n') + 1;
   if (whole != text.size() && ::ftruncate(file.get(), static_cast<off_t>(whole)) < 0)
     return fail_errno("cut {}", path);
-  return Journal(root, std::move(path), undo, std::move(file));
+  return Journal(root, std::move(path), std::move(undo), std::move(file));
 }
 
 Journal::~Journal() {

@@ -13,6 +13,7 @@
 #include "launcher/base/error.h"
 #include "launcher/base/root.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,7 @@ struct JournalText {
 };
 
 /// Carries out one undo.
-using UndoFunction = Result<> (*)(const Root&, const Undo&);
+using UndoFunction = std::function<Result<>(const Root&, const Undo&)>;
 
 class Journal {
  public:
@@ -84,7 +85,11 @@ class Journal {
 
  private:
   Journal(const Root& root, std::string path, UndoFunction undo, UniqueFd file)
-      : root_(&root), path_(std::move(path)), undo_(undo), file_(std::move(file)), active_(true) {}
+      : root_(&root),
+        path_(std::move(path)),
+        undo_(std::move(undo)),
+        file_(std::move(file)),
+        active_(true) {}
 
   [[nodiscard]] Result<> write_line(const std::string& line);
 

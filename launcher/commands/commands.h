@@ -42,6 +42,7 @@ Outcome vfio_list_command(Context& context, const Arguments& arguments);
 Outcome vfio_plan_command(Context& context, const Arguments& arguments);
 Outcome vfio_bind_command(Context& context, const Arguments& arguments);
 Outcome vfio_unbind_command(Context& context, const Arguments& arguments);
+Outcome vfio_clear_command(Context& context, const Arguments& arguments);
 Outcome document_command(Context& context, const Arguments& arguments);
 
 Outcome prepare_command(Context& context, const Arguments& arguments);

@@ -78,7 +78,8 @@ class DeviceRemarks {
 void add_devices(const Context& context, const Loaded& loaded, std::vector<Remark>& remarks) {
   const auto& wanted = loaded.profile.host_devices;
   if (wanted.empty()) return;
-  const auto devices = vfio::read_devices(context.root, plan::needs_of(loaded.profile).devices);
+  const auto devices = vfio::read_devices(context.root, plan::needs_of(loaded.profile).devices,
+                                          vfio::quarantined(context.root, context.paths.runtime));
   if (!devices) {
     remarks.push_back(remark_of(devices.error(), Status::fail, "Its devices", "devices"));
     return;

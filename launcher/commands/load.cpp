@@ -207,11 +207,13 @@ std::expected<Planned, Errors> load_plan(const Context& context, const std::stri
   const run::Place place{context.root, context.paths, profile.name.value};
   auto record = run::load_record(place);
   if (!record) return one(std::move(record).error());
+  auto needs = plan::needs_of(profile);
+  needs.quarantined = vfio::quarantined(context.root, context.paths.runtime);
   auto machine =
       plan::resolve({.profile = profile,
                      .qemu = *capabilities,
                      .firmware = firmware_for(context, profile, capabilities->binary),
-                     .host = host::read_facts(context.root, plan::needs_of(profile)),
+                     .host = host::read_facts(context.root, needs),
                      .paths = context.paths,
                      .config = *config,
                      .record = {.machine = std::move(record->machine)},

@@ -86,11 +86,15 @@ constexpr std::array vfio_list_examples = {
     Example{"hvlaunch vfio list", "all devices but bridges"},
     Example{"hvlaunch vfio list 0000:01:00.0 --json", "for programs"}};
 constexpr std::array binding = {
-    Option{"driver", "DRIVER", "bind this one of VFIO's drivers instead of vfio-pci"}, taking[0],
-    taking[1]};
+    Option{"driver", "DRIVER",
+           "this one of VFIO's drivers, instead of the kernel's for it or vfio-pci"},
+    taking[0], taking[1]};
 constexpr std::array vfio_bind_examples = {
     Example{"hvlaunch vfio bind 01:00.0 01:00.1", "both functions of a graphics card"},
     Example{"hvlaunch vfio bind --siblings 01:00.0", "the second is left without a driver"}};
+constexpr std::array clearing = {Option{"force", "", "even if it does not answer"}};
+constexpr std::array vfio_clear_examples = {
+    Example{"hvlaunch vfio clear 01:00.0", "after it was removed, and found by a rescan"}};
 constexpr std::array vfio_plan_examples = {
     Example{"hvlaunch vfio plan 01:00.0 01:00.1", "both functions of a graphics card"}};
 
@@ -310,7 +314,7 @@ constexpr Command commands[] = {
      "stands against passing it. Nothing is changed, and no sleeping device is woken.",
      vfio_list_examples, vfio_list_command},
     {"vfio plan", Group::host, "show what taking PCI devices for a guest would change",
-     Operands::some_devices, "<address>…", taking, "Changes nothing.", vfio_plan_examples,
+     Operands::some_devices, "<address>…", binding, "Changes nothing.", vfio_plan_examples,
      vfio_plan_command},
     {"vfio bind", Group::host, "take PCI devices from the host's drivers, ready for guests",
      Operands::some_devices, "<address>…", binding,
@@ -318,6 +322,12 @@ constexpr Command commands[] = {
      "guest takes its devices by itself, and gives them back when it ends. All of them are taken,\n"
      "or none.",
      vfio_bind_examples, vfio_bind_command},
+    {"vfio clear", Group::host, "let PCI devices go to guests again that were out of order",
+     Operands::some_devices, "<address>…", clearing,
+     "A device is put in quarantine when its driver hangs or crashes, or when it answers nothing.\n"
+     "The next boot forgets it. Whoever has put the device right before tells by this; one that\n"
+     "still does not answer stays where it is.",
+     vfio_clear_examples, vfio_clear_command},
     {"vfio unbind",
      Group::host,
      "give back what `vfio bind` took",

@@ -15,6 +15,10 @@ namespace hv::commands {
 /// The operands as addresses. Errors: bad-pci-address.
 [[nodiscard]] Result<std::vector<vfio::PciAddress>> addresses_of(const Arguments& arguments);
 
+/// What `--driver` says, or the driver of VFIO that this kernel has for the function.
+[[nodiscard]] std::string driver_of(const vfio::Devices& devices, const vfio::Function& function,
+                                    const Arguments& arguments);
+
 /// "VGA compatible controller: NVIDIA Corporation AD102".
 [[nodiscard]] std::string title_of(const vfio::Names& names, const vfio::Function& function);
 

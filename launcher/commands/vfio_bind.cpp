@@ -17,7 +17,8 @@ std::expected<std::vector<run::HandBinding>, Errors> judged(
     const Context& context, const std::vector<PciAddress>& addresses, const Arguments& arguments) {
   std::vector<vfio::Selector> selectors;
   for (const auto& address : addresses) selectors.push_back({.address = address});
-  const auto devices = vfio::read_devices(context.root, selectors);
+  const auto devices = vfio::read_devices(context.root, selectors,
+                                          vfio::quarantined(context.root, context.paths.runtime));
   if (!devices) return std::unexpected(Errors{devices.error()});
   const auto siblings = arguments.has("siblings") ? vfio::Siblings::bind : vfio::Siblings::refuse;
   Errors errors;
@@ -31,7 +32,11 @@ std::expected<std::vector<run::HandBinding>, Errors> judged(
       errors.push_back(std::move(error));
     }
     for (const auto& warning : verdict.warnings) warn(warning.message);
-    bindings.push_back({.address = verdict.address, .siblings = std::move(verdict.take)});
+    const auto* const function = devices->find(verdict.address);
+    bindings.push_back(
+        {.address = verdict.address,
+         .driver = function == nullptr ? "" : driver_of(*devices, *function, arguments),
+         .siblings = std::move(verdict.take)});
   }
   if (!errors.empty()) return std::unexpected(std::move(errors));
   return bindings;
@@ -49,10 +54,9 @@ Outcome vfio_bind_command(Context& context, const Arguments& arguments) {
   const auto addresses = TRY_OUTCOME(addresses_of(arguments));
   const auto bindings = judged(context, addresses, arguments);
   if (!bindings) return std::unexpected(bindings.error());
-  const auto driver = arguments.value("driver", "vfio-pci");
-  TRY_OUTCOME(run::load_driver(context.root, driver));
-  TRY_OUTCOME(run::bind_by_hand(context.root, context.paths, *bindings, driver));
-  for (const auto& [address, siblings] : *bindings) {
+  for (const auto& binding : *bindings) TRY_OUTCOME(run::load_driver(context.root, binding.driver));
+  TRY_OUTCOME(run::bind_by_hand(context.root, context.paths, *bindings));
+  for (const auto& [address, driver, siblings] : *bindings) {
     say(context, fmt::format("{} {}", to_string(address), driver_now(context, address)));
     for (const auto& sibling : siblings)
       say(context, fmt::format("{} {}", to_string(sibling), driver_now(context, sibling)));

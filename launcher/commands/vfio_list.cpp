@@ -38,7 +38,8 @@ bool is_in(const auto& list, const auto& value) {
 Outcome vfio_list_command(Context& context, const Arguments& arguments) {
   const auto addresses = TRY_OUTCOME(addresses_of(arguments));
   const auto groups = TRY_OUTCOME(groups_of(arguments));
-  const auto devices = TRY_OUTCOME(vfio::read_all_devices(context.root));
+  const auto devices = TRY_OUTCOME(
+      vfio::read_all_devices(context.root, vfio::quarantined(context.root, context.paths.runtime)));
   for (const auto& address : addresses)
     if (devices.find(address) == nullptr)
       return failed(std::move(judge(devices, {.wanted = {address}}).front().errors.front()));

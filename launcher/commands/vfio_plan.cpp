@@ -21,22 +21,24 @@ struct Change {
   std::string to;  ///< Empty: none.
 };
 
-std::vector<Change> changes_of(const Devices& devices, const std::vector<Verdict>& verdicts) {
+std::vector<Change> changes_of(const Devices& devices, const std::vector<Verdict>& verdicts,
+                               const Arguments& arguments) {
   std::vector<Change> changes;
-  const auto add = [&](const PciAddress& address, const char* driver) {
+  const auto add = [&](const PciAddress& address, std::string driver) {
     const auto* const function = devices.find(address);
     for (const auto& change : changes)
       if (change.function == function) return;
-    changes.push_back({function, driver});
+    changes.push_back({function, std::move(driver)});
   };
-  for (const auto& verdict : verdicts) add(verdict.address, "vfio-pci");
+  for (const auto& verdict : verdicts)
+    add(verdict.address, driver_of(devices, *devices.find(verdict.address), arguments));
   for (const auto& verdict : verdicts)
     for (const auto& sibling : verdict.take) add(sibling, "");
   return changes;
 }
 
 bool is_done(const Change& change) {
-  return change.function->has_guest_driver() && !change.to.empty();
+  return change.function->driver == change.to;
 }
 
 std::string describe(const Change& change) {
@@ -74,7 +76,8 @@ Outcome vfio_plan_command(Context& context, const Arguments& arguments) {
   const auto addresses = TRY_OUTCOME(addresses_of(arguments));
   std::vector<vfio::Selector> selectors;
   for (const auto& address : addresses) selectors.push_back({.address = address});
-  const auto devices = TRY_OUTCOME(vfio::read_devices(context.root, selectors));
+  const auto devices = TRY_OUTCOME(vfio::read_devices(
+      context.root, selectors, vfio::quarantined(context.root, context.paths.runtime)));
   const auto siblings = arguments.has("siblings") ? vfio::Siblings::bind : vfio::Siblings::refuse;
   const auto verdicts =
       judge(devices, {.wanted = addresses, .siblings = siblings, .force = arguments.has("force")});
@@ -87,7 +90,7 @@ Outcome vfio_plan_command(Context& context, const Arguments& arguments) {
   }
   if (!errors.empty()) return std::unexpected(std::move(errors));
 
-  const auto changes = changes_of(devices, verdicts);
+  const auto changes = changes_of(devices, verdicts, arguments);
   if (context.json) {
     print_json(as_json(changes, verdicts));
     return {};

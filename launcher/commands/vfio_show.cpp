@@ -3,6 +3,7 @@
 #include "launcher/commands/output.h"
 #include "launcher/commands/vfio.h"
 #include "vfio/selector.h"
+#include "vfio/variant.h"
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -62,6 +63,9 @@ std::vector<std::string> remarks_on(const Devices& devices, const Function& func
                error.id != "no-iommu") {
       remarks.push_back(error.message);
     }
+  if (const auto driver = vfio::guest_driver(devices, function);
+      driver != "vfio-pci" && !function.is_bridge())
+    remarks.push_back(fmt::format("guests get it by {}, this kernel's driver for it", driver));
   if (function.physical_function)
     remarks.push_back("virtual function of " + short_of(*function.physical_function));
   if (!function.slot.empty()) remarks.push_back("slot " + function.slot);
@@ -113,6 +117,8 @@ json::object function_as_json(const Devices& devices, const Names& names, const 
           {"subsystem", hex4(function.subsystem_vendor) + ":" + hex4(function.subsystem_device)},
           {"name", name_of(names, function)},
           {"driver", text_or_null(function.driver)},
+          {"guest_driver", vfio::guest_driver(devices, function)},
+          {"out_of_order", text_or_null(function.out_of_order)},
           {"driver_override", text_or_null(function.driver_override)},
           {"reset_methods", json::value_from(function.reset_methods)},
           {"numa_node", or_null(function.numa_node)},
@@ -144,6 +150,11 @@ Result<std::vector<PciAddress>> addresses_of(const Arguments& arguments) {
     addresses.push_back(*address);
   }
   return addresses;
+}
+
+std::string driver_of(const Devices& devices, const Function& function,
+                      const Arguments& arguments) {
+  return arguments.value("driver", vfio::guest_driver(devices, function));
 }
 
 std::string title_of(const Names& names, const Function& function) {

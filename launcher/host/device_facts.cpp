@@ -28,7 +28,8 @@ void read_virtual_functions(const Root& root, const Needs& needs, HostFacts& fac
   }
   if (wanted.size() == needs.devices.size()) return;
   // What they are, with their groups and what the host does with them.
-  if (auto devices = vfio::read_devices(root, wanted)) facts.devices = *std::move(devices);
+  if (auto devices = vfio::read_devices(root, wanted, needs.quarantined))
+    facts.devices = *std::move(devices);
 }
 
 void read_mdevs(const Root& root, const Needs& needs, HostFacts& facts) {
@@ -43,7 +44,8 @@ void read_mdevs(const Root& root, const Needs& needs, HostFacts& facts) {
 void read_device_facts(const Root& root, const Needs& needs, HostFacts& facts) {
   // Without sysfs no device is found, and choosing one says so.
   if (needs.devices.empty()) return;
-  if (auto devices = vfio::read_devices(root, needs.devices)) facts.devices = *std::move(devices);
+  if (auto devices = vfio::read_devices(root, needs.devices, needs.quarantined))
+    facts.devices = *std::move(devices);
   if (!needs.virtual_functions.empty()) read_virtual_functions(root, needs, facts);
   if (needs.display) facts.display = vfio::read_display_stack(root, *needs.display);
   if (!needs.mdevs.empty()) read_mdevs(root, needs, facts);

@@ -29,6 +29,7 @@ constexpr std::array table = {
           checks::interrupt_remapping},
     Check{"groups", devices, "IOMMU groups", Need::devices, checks::groups},
     Check{"acs", devices, "isolation (ACS)", Need::devices, checks::acs},
+    Check{"quarantine", devices, "out of order", Need::devices, checks::quarantine},
     Check{"vfio-module", devices, "VFIO's module", Need::devices, checks::vfio_module},
     Check{"vfio-access", devices, "/dev/vfio", Need::devices, checks::vfio_access},
 

@@ -17,6 +17,7 @@ Finding interrupt_remapping(const DoctorFacts& facts);
 Finding groups(const DoctorFacts& facts);
 Finding acs(const DoctorFacts& facts);
 Finding vfio_module(const DoctorFacts& facts);
+Finding quarantine(const DoctorFacts& facts);
 Finding vfio_access(const DoctorFacts& facts);
 
 Finding huge_pages(const DoctorFacts& facts);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/base/text.h"
 #include "launcher/host/doctor_checks.h"
+#include "vfio/quarantine.h"
 
 #include <algorithm>
 #include <set>
@@ -185,6 +186,19 @@ Finding acs(const DoctorFacts& facts) {
           join(shared, "; ") + (more == 0 ? "" : fmt::format("; and {} more groups", more)),
           "move the card to another slot, best to one of the CPU's own; the firmware setup may "
           "have a switch for ACS"};
+}
+
+Finding quarantine(const DoctorFacts& facts) {
+  if (!shows_devices(facts)) return devices_not_shown();
+  std::vector<std::string> broken;
+  std::string remedy;
+  for (const auto& function : facts.devices->functions) {
+    if (function.out_of_order.empty()) continue;
+    broken.push_back(fmt::format("{}: {}", to_string(function.address), function.out_of_order));
+    if (remedy.empty()) remedy = vfio::cure_of_quarantine(function.address);
+  }
+  if (broken.empty()) return {.found = "no device is out of order"};
+  return {Status::warn, join(broken, "; "), remedy};
 }
 
 Finding vfio_module(const DoctorFacts& facts) {

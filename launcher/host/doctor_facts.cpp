@@ -196,7 +196,9 @@ DoctorFacts read_doctor_facts(const Root& root, const Paths& paths) {
   facts.acpi_tables = root.list("/sys/firmware/acpi/tables").value_or(std::vector<std::string>{});
   facts.iommus = root.list("/sys/class/iommu").value_or(std::vector<std::string>{});
   if (root.exists("/sys/bus/pci/devices"))
-    if (auto devices = vfio::read_all_devices(root)) facts.devices = *std::move(devices);
+    if (auto devices = vfio::read_all_devices(root, vfio::quarantined(root, paths.runtime));
+        devices)
+      facts.devices = *std::move(devices);
   const auto online = parse_cpu_set(root.read("/sys/devices/system/cpu/online").value_or("0"));
   facts.nodes = read_nodes(root, online.value_or(CpuSet{0}));
   facts.memlock_kib = read_memlock_kib(root);

@@ -127,6 +127,7 @@ HostFacts read_facts(const Root& root, const Needs& needs) {
     for (const auto& name : *interfaces)
       if (root.exists("/sys/class/net/" + name + "/bridge")) facts.bridges.push_back(name);
   facts.vhost_net = root.exists("/dev/vhost-net");
+  facts.vhost_vsock = root.exists("/dev/vhost-vsock");
   return facts;
 }
 

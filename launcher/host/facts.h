@@ -9,6 +9,7 @@
 #include "vfio/function.h"
 #include "vfio/hand_over.h"
 #include "vfio/mdev.h"
+#include "vfio/quarantine.h"
 #include "vfio/selector.h"
 #include "vfio/sriov.h"
 
@@ -28,6 +29,7 @@ struct HugePagePool {
 /// What is read only for guests that ask for it.
 struct Needs {
   std::vector<vfio::Selector> devices{};
+  std::vector<vfio::Quarantined> quarantined{};     ///< Of any.
   std::vector<vfio::Selector> virtual_functions{};  ///< Of these devices.
   std::vector<vfio::Selector> mdevs{};              ///< Which of these devices can make.
   std::optional<vfio::DisplayWish> display{};       ///< What shows the host's screen.
@@ -66,6 +68,7 @@ struct HostFacts {
   std::string machine_id;
   std::vector<std::string> bridges;  ///< Network interfaces that are bridges.
   bool vhost_net = false;
+  bool vhost_vsock = false;
 };
 
 /// Reads them from /proc, /sys, /dev and /etc/machine-id. What is not there is

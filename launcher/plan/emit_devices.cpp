@@ -118,6 +118,20 @@ void emit_shared_memory(const Machine& machine, CommandLine& line) {
   line.add("-device", device, cause);
 }
 
+/// The address is the guest's as soon as QEMU sets it on the descriptor, and
+/// free again when that is closed.
+void emit_vsock(const Machine& machine, CommandLine& line) {
+  if (!machine.cid) return;
+  const auto& [cid, cause] = *machine.cid;
+  const auto fd = line.pass(Handle::vhost_vsock, "/dev/vhost-vsock",
+                            {.pointer = machine.profile.vsock.enable.pointer,
+                             .why = "the kernel moves what guest and host tell each other"});
+  auto device = on_root_bus("vhost-vsock-pci", "vsock", slot::vsock);
+  device["guest-cid"] = cid;
+  device["vhostfd"] = std::to_string(fd);
+  line.add("-device", device, cause);
+}
+
 void emit_small_devices(const Machine& machine, CommandLine& line) {
   line.add("-device", on_root_bus("virtio-rng-pci", "random", slot::random),
            {.rule = "entropy", .why = "a guest without random numbers waits at boot"});
@@ -184,6 +198,7 @@ void emit_devices(const Machine& machine, const DeviceChoice& choice, CommandLin
   emit_sound(machine, line);
   emit_tpm(machine, choice, line);
   emit_shared_memory(machine, line);
+  emit_vsock(machine, line);
   emit_small_devices(machine, line);
 }
 

@@ -114,6 +114,17 @@ void add_cdrom(const Machine& machine, const DeviceChoice& choice, CommandLine& 
   line.add("-device", device, cause);
 }
 
+/// Behind NAT, with the ports of the host that lead in (qapi/net.json).
+json::object user_network(const profiles::Network& network) {
+  json::object user = {{"type", "user"}, {"id", "nic0"}};
+  json::array ports;
+  for (const auto& [pointer, host, guest, protocol, address] : network.forward)
+    ports.push_back(json::object{{"str", fmt::format("{}:{}:{}-:{}", to_string(protocol.value),
+                                                     address.value, host.value, guest.value)}});
+  if (!ports.empty()) user["hostfwd"] = std::move(ports);
+  return user;
+}
+
 }  // namespace
 
 void emit_disks(const Machine& machine, const DeviceChoice& choice, CommandLine& line) {
@@ -129,7 +140,7 @@ void emit_network(const Machine& machine, CommandLine& line) {
   if (network.mode.value == profiles::NetworkMode::none) return;
   const auto cause = cause_of(network.mode, "network", "the guest's network card");
   if (machine.bridge.value.empty()) {
-    line.add("-netdev", json::object{{"type", "user"}, {"id", "nic0"}}, cause);
+    line.add("-netdev", user_network(network), cause);
   } else {
     const auto& [bridge, why] = machine.bridge;
     json::object tap = {{"type", "tap"},

@@ -78,7 +78,8 @@ struct Machine {
   Choice<std::uint64_t> locked_memory_mib;  ///< RLIMIT_MEMLOCK; 0: as it is.
   Choice<std::string> uuid;
   Choice<std::string> mac;
-  Choice<std::string> bridge;  ///< Empty: no tap.
+  Choice<std::string> bridge;                ///< Empty: no tap.
+  std::optional<Choice<std::uint64_t>> cid;  ///< Of vsock.
   std::optional<Choice<Flash>> flash;
   std::string kernel;  ///< Full paths; empty: none.
   std::string initrd;

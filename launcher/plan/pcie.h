@@ -28,6 +28,7 @@ constexpr unsigned panic = 0x0d;
 constexpr unsigned shared_memory = 0x0e;
 constexpr unsigned cdrom = 0x0f;
 constexpr unsigned power = 0x10;
+constexpr unsigned vsock = 0x11;
 }  // namespace slot
 
 /// Empty root ports, for devices that are plugged in while the guest runs.

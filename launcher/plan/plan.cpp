@@ -110,6 +110,9 @@ Claims claims_of(const Machine& machine) {
       claims.macs.push_back(set->network.mac);
   if (machine.pins) claims.cpus = machine.pins->claim.value;
   if (!machine.bridge.value.empty()) claims.macs.push_back(machine.mac.value);
+  if (machine.cid) claims.cids.push_back(machine.cid->value);
+  for (const auto& [pointer, host, guest, protocol, address] : machine.profile.network.forward)
+    claims.ports.push_back({std::string(to_string(protocol.value)), address.value, host.value});
   return claims;
 }
 

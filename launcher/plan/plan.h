@@ -32,6 +32,7 @@ enum class Handle : std::uint8_t {
   connection,     ///< A connection to the helper that listens at `path`.
   tap,            ///< A tap device in bridge `path`.
   vhost_net,      ///< /dev/vhost-net.
+  vhost_vsock,    ///< /dev/vhost-vsock.
   directory,      ///< A way to the directory at `path`, for what QEMU makes there.
   file,           ///< The file at `path`, to read.
   writable_file,  ///< The file at `path`, to read and write.
@@ -154,12 +155,23 @@ struct NeededFile {
   Cause cause;
 };
 
+/// A port of the host at which QEMU listens for the guest.
+struct HostPort {
+  std::string protocol;  ///< "tcp" or "udp".
+  std::string address;   ///< "0.0.0.0": all of them.
+  std::uint64_t port = 0;
+
+  friend bool operator==(const HostPort&, const HostPort&) = default;
+};
+
 /// What a guest has for itself while it runs.
 struct Claims {
   std::string guest;
   std::vector<vfio::PciAddress> functions{};
   CpuSet cpus{};
   std::vector<std::string> macs{};
+  std::vector<std::uint64_t> cids{};  ///< Addresses of vsock.
+  std::vector<HostPort> ports{};
 };
 
 /// Where threads run. An empty set: wherever the kernel puts them.

@@ -22,7 +22,8 @@ std::string_view word(Handle handle) {
     case Handle::listener: return "listening on";
     case Handle::connection: return "connected to";
     case Handle::tap: return "a tap in bridge";
-    case Handle::vhost_net: return "open";
+    case Handle::vhost_net:
+    case Handle::vhost_vsock: return "open";
     case Handle::directory: return "the directory";
     case Handle::file: return "open to read";
     case Handle::writable_file: return "open to read and write";

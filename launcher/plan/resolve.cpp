@@ -150,6 +150,7 @@ void check_types(Resolver& in, const Machine& machine) {
   if (profile.tpm.value)
     need(profile.arch.value == profiles::Arch::x86_64 ? "tpm-crb" : "tpm-tis-device",
          profile.tpm.pointer);
+  if (profile.vsock.enable.value) need("vhost-vsock-pci", profile.vsock.enable.pointer);
   if (profile.audio_model.value == "virtio") need("virtio-sound-pci", profile.audio_model.pointer);
   if (profile.audio_model.value == "ich9") need("ich9-intel-hda", profile.audio_model.pointer);
   if (profile.audio_model.value == "ac97") need("AC97", profile.audio_model.pointer);
@@ -208,6 +209,7 @@ std::expected<Machine, Errors> resolve(const Inputs& inputs) {
   resolve_files(in, machine);
   resolve_firmware(in, machine);
   resolve_network(in, machine);
+  resolve_vsock(in, machine);
   resolve_display(in, machine);
   check_types(in, machine);
   return in.finish(std::move(machine));

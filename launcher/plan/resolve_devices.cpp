@@ -4,6 +4,7 @@
 #include "launcher/plan/resolver.h"
 #include "launcher/plan/slices.h"
 #include "vfio/groups.h"
+#include "vfio/variant.h"
 
 #include <algorithm>
 
@@ -62,28 +63,43 @@ std::vector<Entry> entries_of(Resolver& in, Machine& machine, vfio::Devices& dev
   }
   const auto vfs = resolve_vfs(in, whole, machine);
   add_future_vfs(vfs, devices);
-  for (const auto& [device, address] : vfs)
+  for (const auto& [device, address, id] : vfs)
     entries.push_back({device, devices.find(address), {devices.find(address)}});
   std::ranges::sort(entries, {}, &Entry::device);  // As the profile lists them.
   return entries;
 }
 
-void add(Machine& machine, const Entry& entry) {
+/// The profile's driver, or the one that this kernel has for the function.
+std::string driver_of(const Entry& entry, const vfio::Devices& devices,
+                      const vfio::Function& function) {
+  const auto& wish = entry.device->driver.value;
+  return wish.empty() ? vfio::guest_driver(devices, function) : wish;
+}
+
+std::string why_passed(const Entry& entry, const std::string& driver) {
+  std::string why = "a device of this host, for this guest alone";
+  if (entry.device->driver.value.empty() && driver != "vfio-pci")
+    why += fmt::format("; this kernel's driver for it is {}", driver);
+  return why;
+}
+
+void add(Machine& machine, const Entry& entry, const vfio::Devices& devices) {
   const auto& device = *entry.device;
   const auto card = next_port(machine);
   for (const auto* const function : entry.functions) {
     const bool named = function == entry.named;
+    auto driver = driver_of(entry, devices, *function);
+    auto why = why_passed(entry, driver);
     machine.passed.push_back(
         {.address = function->address,
-         .driver = device.driver.value,
+         .driver = std::move(driver),
          .former_driver = function->driver,
          .rom = named ? below(machine.paths.state, device.rom.value) : "",
          .primary_gpu = named && device.primary_gpu.value,
          .port = card,
          .function = entry.functions.size() == 1 ? 0U : function->address.function,
          .multifunction = entry.functions.size() > 1,
-         .cause = {.pointer = device.pointer,
-                   .why = "a device of this host, for this guest alone"}});
+         .cause = {.pointer = device.pointer, .why = std::move(why)}});
   }
 }
 
@@ -191,7 +207,7 @@ void resolve_devices(Resolver& in, Machine& machine) {
     if (entry.named == nullptr) continue;
     check_primary_gpu(in, entry);
     judge(in, entry, devices, wanted, machine);
-    add(machine, entry);
+    add(machine, entry, devices);
   }
   resolve_hand_over(in, machine);
   resolve_mdevs(in, machine);

@@ -48,7 +48,7 @@ class Chooser {
         continue;
       }
       taken_.push_back(choice->address);
-      chosen.push_back({wish.device, choice->address});
+      chosen.push_back({wish.device, choice->address, id_of(*wish.physical)});
       add_making(wish, choice->address);
     }
     return chosen;
@@ -116,6 +116,13 @@ class Chooser {
       if (wish.physical == &physical)
         count = std::max(count, wish.device->virtual_function.value.count.value);
     return count == 0 ? physical.vfs_total : count;
+  }
+
+  /// All have the card's vendor (PCI Express 6.0, 9.3.4.1.1).
+  [[nodiscard]] vfio::PciId id_of(const PhysicalFunction& physical) const {
+    const auto* const card = in_.host().devices.find(physical.address);
+    return {.vendor = card != nullptr ? card->vendor : std::uint16_t{0},
+            .device = physical.vf_device};
   }
 
   Result<Pick> choose_for(const Wish& wish) const {
@@ -230,9 +237,9 @@ std::vector<ChosenVf> resolve_vfs(Resolver& in, const std::vector<PciAddress>& w
 
 void add_future_vfs(const std::vector<ChosenVf>& vfs, vfio::Devices& devices) {
   std::uint64_t group = std::uint64_t{1} << 32U;  // Of its own, which no host counts to.
-  for (const auto& [device, address] : vfs) {
+  for (const auto& [device, address, id] : vfs) {
     if (devices.find(address) != nullptr) continue;
-    vfio::Function function{.address = address};
+    vfio::Function function{.address = address, .vendor = id.vendor, .device = id.device};
     if (devices.iommu) function.iommu_group = group++;
     function.reset_methods = {"flr"};  // Every virtual function has it.
     devices.functions.insert(

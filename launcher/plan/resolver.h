@@ -69,6 +69,7 @@ void resolve_cpus(Resolver& in, Machine& machine);
 void resolve_pins(Resolver& in, Machine& machine);
 void resolve_memory_nodes(Resolver& in, Machine& machine);
 void resolve_huge_pages(Resolver& in, Machine& machine);
+void resolve_vsock(Resolver& in, Machine& machine);
 void resolve_hand_over(Resolver& in, Machine& machine);
 void resolve_devices(Resolver& in, Machine& machine);
 void resolve_firmware(Resolver& in, Machine& machine);

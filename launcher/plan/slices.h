@@ -12,6 +12,7 @@ namespace hv::plan {
 struct ChosenVf {
   const profiles::HostDevice* device;
   vfio::PciAddress address;
+  vfio::PciId id{};  ///< What it will be, if it is not there yet.
 };
 
 /// The function that an entry means; notes why if there is none.

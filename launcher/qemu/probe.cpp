@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/qemu/capabilities.h"
+
+#include "launcher/base/text.h"
 #include "launcher/qemu/probe_child.h"
 #include "launcher/qemu/resolved.h"
 #include "qmp/client.h"
@@ -58,6 +60,25 @@ struct FirstReplies {
       &kvm;
 };
 
+Error error_of(const qmp::Error& error) {
+  switch (error.kind) {
+    case qmp::Error::Kind::closed:
+      return {.fault = Fault::missing, .id = "qmp-closed", .message = error.message};
+    case qmp::Error::Kind::timed_out:
+      return {.fault = Fault::timed_out, .id = "qmp-timeout", .message = error.message};
+    case qmp::Error::Kind::refused:
+    case qmp::Error::Kind::malformed:
+    case qmp::Error::Kind::unsupported:
+    case qmp::Error::Kind::system: break;
+  }
+  return {.fault = Fault::missing, .id = "qmp-garbage", .message = error.message};
+}
+
+/// Whether QEMU has said no, instead of nothing.
+bool is_refusal(const Reply& reply) {
+  return !reply && reply.error().kind == qmp::Error::Kind::refused;
+}
+
 std::unexpected<Error> unreadable(std::string_view command) {
   return fail(Fault::missing, "qmp-garbage", "the reply to {} is not what QEMU sends", command);
 }
@@ -65,7 +86,9 @@ std::unexpected<Error> unreadable(std::string_view command) {
 Result<FirstReplies> check_first(const std::vector<Reply>& replies) {
   constexpr std::size_t required = 7;
   for (std::size_t i = 0; i < required; ++i)
-    if (!replies.at(i))
+    if (!replies.at(i) && !is_refusal(replies[i]))
+      return std::unexpected(error_of(replies[i].error()));
+    else if (!replies[i])
       return fail(Fault::missing, "qemu-too-old", "it refuses {}: {}", first_round.at(i).name,
                   replies[i].error().message);
   return FirstReplies{replies.at(0), replies.at(1), replies.at(2), replies.at(3), replies.at(4),
@@ -197,29 +220,18 @@ Result<std::vector<TypeProperties>> read_second(const std::vector<qmp::Request>&
   return types;
 }
 
-Error error_of(const qmp::Error& error) {
-  switch (error.kind) {
-    case qmp::Error::Kind::closed:
-      return {.fault = Fault::missing, .id = "qmp-closed", .message = error.message};
-    case qmp::Error::Kind::timed_out:
-      return {.fault = Fault::timed_out, .id = "qmp-timeout", .message = error.message};
-    case qmp::Error::Kind::refused:
-    case qmp::Error::Kind::malformed:
-    case qmp::Error::Kind::unsupported:
-    case qmp::Error::Kind::system: break;
-  }
-  return {.fault = Fault::missing, .id = "qmp-garbage", .message = error.message};
-}
-
 /// All requests in one write, then all replies. What the connection as a whole
-/// failed of is the first reply's error; `quit`, at the end, may have none.
+/// failed of is the first reply's error, or that of the first one which did not
+/// come in time; `quit`, at the end, may have none.
 Result<std::vector<Reply>> ask_all(qmp::Client& client, std::span<const qmp::Request> requests,
                                    Deadline deadline) {
   auto replies = client.execute_all(requests, deadline);
   if (!replies) return std::unexpected(error_of(replies.error()));
   const auto& first = replies->front();
-  if (!first && first.error().kind != qmp::Error::Kind::refused)
-    return std::unexpected(error_of(first.error()));
+  if (!first && !is_refusal(first)) return std::unexpected(error_of(first.error()));
+  for (const auto& reply : std::span(*replies).first(replies->size() - 1))
+    if (!reply && reply.error().kind == qmp::Error::Kind::timed_out)
+      return std::unexpected(error_of(reply.error()));
   return *std::move(replies);
 }
 
@@ -236,7 +248,8 @@ Result<Capabilities> converse(UniqueFd socket, std::chrono::milliseconds timeout
 }
 
 /// What went wrong in the conversation, told by how the process took it.
-Error explained(Error error, const std::string& binary, ProbeChild& child) {
+Error explained(Error error, const std::string& binary, ProbeChild& child,
+                std::chrono::milliseconds timeout) {
   // Who closed QMP is about to end; who did not is killed now.
   const auto now = std::chrono::steady_clock::now();
   const auto closed = error.id == "qmp-closed";
@@ -244,7 +257,18 @@ Error explained(Error error, const std::string& binary, ProbeChild& child) {
   error.message = closed ? fmt::format("'{}' {} before it had answered", binary, end)
                          : fmt::format("'{}' cannot be used: {}", binary, error.message);
   if (closed) error.id = "qemu-died";
+  const bool silent = error.fault == Fault::timed_out;
+  if (silent)
+    error.message = fmt::format(
+        "'{}' did not say what it can do within {} s: it hangs, or this "
+        "host is overloaded",
+        binary, std::chrono::duration<double>(timeout).count());
   if (const auto words = child.last_words(); !words.empty()) error.message += ":\n" + words;
+  if (silent)
+    return with_hint(std::move(error),
+                     fmt::format("try again when the host is less busy; `{} -machine none -monitor "
+                                 "stdio` with `info version` shows whether it answers at all",
+                                 shell_quote(binary)));
   return with_hint(std::move(error), "is it a qemu-system-<architecture> that runs on this host?");
 }
 
@@ -278,7 +302,7 @@ Result<Capabilities> probe(const std::string& binary, std::chrono::milliseconds 
       "chardev=q,mode=control"};
   auto child = TRY(ProbeChild::start(argv, std::move(theirs)));
   auto found = converse(std::move(ours), timeout);
-  if (!found) return std::unexpected(explained(std::move(found).error(), path, child));
+  if (!found) return std::unexpected(explained(std::move(found).error(), path, child, timeout));
   found->binary = path;
   found->kvm = found->kvm && kvm_opens();
   return found;

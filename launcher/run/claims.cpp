@@ -6,14 +6,49 @@
 #include "launcher/run/lock.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 
 namespace hv::run {
+namespace {
+
+/// "tcp 127.0.0.1 2222".
+std::string to_text(const plan::HostPort& port) {
+  return fmt::format("{} {} {}", port.protocol, port.address, port.port);
+}
+
+std::optional<std::uint64_t> number_in(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (text.empty() || error != std::errc{} || stop != end) return std::nullopt;
+  return number;
+}
+
+std::optional<plan::HostPort> parse_port(std::string_view text) {
+  const auto words = split(text, ' ');
+  if (words.size() != 3) return std::nullopt;
+  const auto number = number_in(words[2]);
+  if (!number) return std::nullopt;
+  return plan::HostPort{std::string(words[0]), std::string(words[1]), *number};
+}
+
+bool is_same(const plan::HostPort& one, const plan::HostPort& other) {
+  constexpr std::string_view any = "0.0.0.0";
+  return one.protocol == other.protocol && one.port == other.port &&
+         (one.address == other.address || one.address == any || other.address == any);
+}
+
+}  // namespace
+
 std::string to_text(const plan::Claims& claims) {
-  const auto& [guest, functions, cpus, macs] = claims;
+  const auto& [guest, functions, cpus, macs, cids, ports] = claims;
   std::string text;
   for (const auto& function : functions) text += fmt::format("function {}\n", to_string(function));
   if (!cpus.empty()) text += fmt::format("cpus {}\n", to_string(cpus));
   for (const auto& mac : macs) text += fmt::format("mac {}\n", mac);
+  for (const auto cid : cids) text += fmt::format("vsock {}\n", cid);
+  for (const auto& port : ports) text += fmt::format("port {}\n", to_text(port));
   return text;
 }
 
@@ -25,6 +60,9 @@ plan::Claims parse_claims(std::string_view text, std::string guest) {
     const auto word = line.substr(0, space);
     const auto value = line.substr(space + 1);
     if (word == "mac") claims.macs.emplace_back(value);
+    if (const auto cid = number_in(value); word == "vsock" && cid) claims.cids.push_back(*cid);
+    if (auto port = parse_port(value); word == "port" && port)
+      claims.ports.push_back(*std::move(port));
     if (auto cpus = parse_cpu_set(value); word == "cpus" && cpus) claims.cpus = *std::move(cpus);
     if (const auto function = vfio::parse_pci_address(value); word == "function" && function)
       claims.functions.push_back(*function);
@@ -40,6 +78,12 @@ std::string in_common(const plan::Claims& one, const plan::Claims& other) {
     return fmt::format("CPU {}", to_string(cpus));
   for (const auto& mac : one.macs)
     if (std::ranges::find(other.macs, mac) != other.macs.end()) return "MAC address " + mac;
+  for (const auto cid : one.cids)
+    if (std::ranges::find(other.cids, cid) != other.cids.end())
+      return fmt::format("vsock address {}", cid);
+  for (const auto& port : one.ports)
+    if (std::ranges::any_of(other.ports, [&](const auto& theirs) { return is_same(port, theirs); }))
+      return fmt::format("{} port {} of the host", port.protocol, port.port);
   return {};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What running guests have for themselves: devices, CPUs, MAC addresses. Each
+// What running guests have for themselves: devices, CPUs, MAC and vsock
+// addresses, ports of the host. Each
 // says it in its directory before it takes anything; it counts for as long as
 // the guest's lock is held, so a crash leaves no claim behind.
 #pragma once
@@ -27,7 +28,7 @@ namespace hv::run {
 /// Guests that start at the same moment take turns here.
 [[nodiscard]] Result<> take_claims(const Place& place, const plan::Claims& claims);
 
-/// What two claims both have: "0000:01:00.0", "CPU 4-5", "MAC 52:54:…". Empty: nothing.
+/// What two claims both have: "0000:01:00.0", "CPU 4-5", "MAC address 52:54:…". Empty: nothing.
 [[nodiscard]] std::string in_common(const plan::Claims& one, const plan::Claims& other);
 
 /// As the file holds them, a line each: "function 0000:01:00.0".

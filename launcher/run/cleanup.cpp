@@ -5,6 +5,7 @@
 #include "launcher/base/text.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/prepare.h"
+#include "launcher/run/quarantine.h"
 
 #include <charconv>
 #include <ctime>
@@ -46,7 +47,7 @@ Result<> roll_back(const Place& place) {
   // Only one that is not there has nothing to say; what cannot be looked at may.
   if (const auto there = place.root.status(path); !there && there.error().os_error == ENOENT)
     return {};
-  auto journal = TRY(Journal::open(place.root, path, undo));
+  auto journal = TRY(Journal::open(place.root, path, undo_for(place.paths)));
   auto errors = journal.rollback();
   if (errors.empty()) return {};
   return std::unexpected(

@@ -94,6 +94,7 @@ Result<UniqueFd> open_handle(const Place& place, const plan::Descriptor& descrip
     case plan::Handle::direct_file: return open_direct(place.root, descriptor.path);
     case plan::Handle::file: return place.root.open_file(descriptor.path, O_RDONLY);
     case plan::Handle::vhost_net:
+    case plan::Handle::vhost_vsock:
     case plan::Handle::writable_file: return place.root.open_file(descriptor.path, O_RDWR);
   }
   std::unreachable();

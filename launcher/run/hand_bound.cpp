@@ -6,7 +6,9 @@
 #include "launcher/run/observe.h"
 #include "launcher/run/prepare.h"
 #include "launcher/run/program.h"
+#include "launcher/run/quarantine.h"
 #include "vfio/bind.h"
+#include "vfio/quarantine.h"
 
 #include <algorithm>
 
@@ -55,17 +57,18 @@ Result<> remember(const Root& root, const vfio::PciAddress& address, Journal& jo
                          .value = to_string(before)});
 }
 
-Result<> take(const Root& root, const HandBinding& binding, const std::string& driver,
-              Journal& journal) {
+Result<> take(const Root& root, const Paths& paths, const HandBinding& binding, Journal& journal) {
+  TRY(or_quarantine(root, paths, binding.address, vfio::require_answers(root, binding.address)));
   TRY(remember(root, binding.address, journal));
   for (const auto& sibling : binding.siblings) {
     // One without a driver may be another's sibling, too, who is to return it.
     const auto now = TRY(vfio::read_binding(root, sibling));
     if (now.driver.empty()) continue;
     TRY(remember(root, sibling, journal));
-    TRY(vfio::unbind(root, sibling));
+    TRY(or_quarantine(root, paths, sibling, vfio::unbind(root, sibling)));
   }
-  return vfio::bind(root, binding.address, driver);
+  return or_quarantine(root, paths, binding.address,
+                       vfio::bind(root, binding.address, binding.driver));
 }
 
 }  // namespace
@@ -87,17 +90,17 @@ Result<> load_driver(const Root& root, const std::string& driver) {
 }
 
 Result<> bind_by_hand(const Root& root, const Paths& paths,
-                      const std::vector<HandBinding>& bindings, const std::string& driver) {
+                      const std::vector<HandBinding>& bindings) {
   const auto open = TRY(Journals::open(root, paths));
   std::vector<Journal> journals;  // Rolled back when this returns early.
   for (const auto& binding : bindings) {
     const auto path = journal_of(paths, binding.address);
     if (root.exists(path)) {
-      TRY(vfio::bind(root, binding.address, driver));
+      TRY(vfio::bind(root, binding.address, binding.driver));
       continue;
     }
-    journals.push_back(TRY(Journal::open(root, path, undo)));
-    TRY(take(root, binding, driver, journals.back()));
+    journals.push_back(TRY(Journal::open(root, path, undo_for(paths))));
+    TRY(take(root, paths, binding, journals.back()));
   }
   for (auto& journal : journals) journal.keep();
   return {};
@@ -118,7 +121,7 @@ Errors return_by_hand(const Root& root, const Paths& paths, const vfio::PciAddre
              .hint = fmt::format("stop it first: `hvlaunch stop {}`", *guest)}};
   const auto open = Journals::open(root, paths);
   if (!open) return {open.error()};
-  auto journal = Journal::open(root, path, undo);
+  auto journal = Journal::open(root, path, undo_for(paths));
   if (!journal) return {std::move(journal).error()};
   return journal->rollback();
 }

@@ -17,14 +17,14 @@ namespace hv::run {
 
 struct HandBinding {
   vfio::PciAddress address;
+  std::string driver;
   std::vector<vfio::PciAddress> siblings{};  ///< Taken from their drivers with it.
 };
 
 /// Binds all of them, or none. One that was bound by hand before keeps what is
 /// remembered of it.
 [[nodiscard]] Result<> bind_by_hand(const Root& root, const Paths& paths,
-                                    const std::vector<HandBinding>& bindings,
-                                    const std::string& driver);
+                                    const std::vector<HandBinding>& bindings);
 
 /// Gives one back, with the siblings that were taken with it. Errors:
 /// not-bound-by-hand; function-in-use while a guest runs with it.

@@ -12,10 +12,12 @@
 #include "launcher/run/lock.h"
 #include "launcher/run/pins.h"
 #include "launcher/run/program.h"
+#include "launcher/run/quarantine.h"
 #include "launcher/run/records.h"
 #include "launcher/run/slices.h"
 #include "vfio/bind.h"
 #include "vfio/blocking.h"
+#include "vfio/quarantine.h"
 #include "vfio/sriov.h"
 
 #include <fcntl.h>
@@ -156,6 +158,7 @@ Result<> remove_vfs(const Root& root, const Undo& entry) {
 }
 
 Result<> bind_function(const Root& root, const plan::BindFunction& function, Journal& journal) {
+  TRY(vfio::require_answers(root, function.address));
   const auto& address = function.address;
   const auto before = TRY(vfio::read_binding(root, address));
   if (!function.driver.empty()) TRY(load_driver(root, function.driver));
@@ -180,10 +183,12 @@ Result<> apply(const Place& place, const plan::Action& action, Journal& journal)
             return make_directory(place.root, directory);
           },
           [&](const plan::BindFunction& function) {
-            return bind_function(place.root, function, journal);
+            return or_quarantine(place.root, place.paths, function.address,
+                                 bind_function(place.root, function, journal));
           },
           [&](const plan::MakeVirtualFunctions& make) {
-            return make_virtual_functions(place, make, journal);
+            return or_quarantine(place.root, place.paths, make.physical,
+                                 make_virtual_functions(place, make, journal));
           },
           [&](const plan::SetVirtualFunction& set) { return set_virtual_function(set, journal); },
           [&](const vfio::Release& step) { return release(place.root, step, journal); },

@@ -32,6 +32,8 @@ constexpr std::array known = {
           "this host has too little memory free: lower memory_mb"},
     Known{"Cannot allocate memory", Fault::missing, "no-memory",
           "this host has too little memory free: lower memory_mb"},
+    Known{"Could not set up host forwarding rule", Fault::state, "port-in-use",
+          "another program has that port of the host, or it is below 1024: take another one"},
     Known{"Permission denied", Fault::permission, "permission",
           "the user that starts the guest must be able to open that file, and the plan must name "
           "it: see the end of `hvlaunch plan`; \"confine\": \"off\" tells whether it is the cage"},

@@ -6,6 +6,7 @@
 #include "launcher/run/claims.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/exec.h"
+#include "launcher/run/host_ports.h"
 #include "launcher/run/huge_pages.h"
 #include "launcher/run/monitor.h"
 #include "launcher/run/pins.h"
@@ -13,6 +14,7 @@
 #include "launcher/run/process.h"
 #include "launcher/run/program.h"
 #include "launcher/run/qemu_errors.h"
+#include "launcher/run/quarantine.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -152,7 +154,7 @@ Result<> run_stages(const Place& place, const plan::Plan& plan, const StartOptio
 /// All of them, or what they did is undone.
 Result<> run_or_undo(const Place& place, const plan::Plan& plan, const StartOptions& options,
                      const UniqueFd& lock) {
-  auto journal = TRY(Journal::open(place.root, place.file("journal"), undo));
+  auto journal = TRY(Journal::open(place.root, place.file("journal"), undo_for(place.paths)));
   auto started = run_stages(place, plan, options, lock, journal);
   if (started) {
     journal.keep();
@@ -168,6 +170,7 @@ Result<> run_or_undo(const Place& place, const plan::Plan& plan, const StartOpti
 Result<std::optional<Turn>> claim_and_prepare(const Place& place, const plan::Plan& plan,
                                               Journal& journal) {
   TRY(take_claims(place, plan.claims));
+  TRY(require_free(plan.claims.ports));
   std::optional<Turn> pools;
   if (takes_huge_pages(plan)) pools.emplace(TRY(lock_pools(place)));
   TRY(prepare(place, plan, journal));

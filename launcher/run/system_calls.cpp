@@ -66,7 +66,7 @@ constexpr const char* inherited_sockets[] = {"accept4",    "getpeername", "getso
 /// QEMU itself, and its own, further filter.
 constexpr const char* beginning[] = {"execve", "getrandom", "seccomp"};
 
-constexpr const char* own_sockets[] = {"bind", "recvfrom", "sendto"};
+constexpr const char* own_sockets[] = {"accept", "bind", "recvfrom", "sendto"};
 constexpr const char* node_memory[] = {"get_mempolicy", "mbind", "sched_setaffinity",
                                        "set_mempolicy"};
 constexpr const char* locked_memory[] = {"mlock", "mlock2", "mlockall", "munlock"};

@@ -9,6 +9,7 @@
 #include "launcher/run/monitor.h"
 #include "launcher/run/prepare.h"
 #include "launcher/run/process.h"
+#include "launcher/run/quarantine.h"
 #include "launcher/run/unit.h"
 
 #include <algorithm>
@@ -28,7 +29,7 @@ std::string exec_lock(const Place& place) {
 
 Result<> make_ready(const Place& place, const plan::Plan& plan, const StartOptions& options,
                     const ServiceManager& manager, const UniqueFd& lock) {
-  auto journal = TRY(Journal::open(place.root, place.file("journal"), undo));
+  auto journal = TRY(Journal::open(place.root, place.file("journal"), undo_for(place.paths)));
   auto pools = TRY(claim_and_prepare(place, plan, journal));
   auto state = options.state;
   state.started_at = std::time(nullptr);
@@ -118,7 +119,7 @@ Result<> tune_stage(const Place& place, FirstState first_state, const ServiceMan
     return std::unexpected(start_failure(place, handed.plan, "ended"));
   }
   if (handed.plan.watch) begin_watch();
-  auto journal = TRY(Journal::open(place.root, place.file("journal"), undo));
+  auto journal = TRY(Journal::open(place.root, place.file("journal"), undo_for(place.paths)));
   const auto paused = first_state == FirstState::paused || handed.first_state == FirstState::paused;
   auto done =
       bring_up(place, handed, *qemu, journal, paused ? FirstState::paused : FirstState::running);

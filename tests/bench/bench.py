@@ -209,7 +209,7 @@ def main():
         print(out.stdout, end="")
         generator()
         check_many()
-        # Of 500 PCI functions: what a plan with eight of them reads, and what `vfio list` reads.
+        # Of 500 PCI functions: what a plan with eight of them reads, what `vfio list` reads, and the plan.
         print(subprocess.run([PROGRAMS / "vfio_bench"], capture_output=True, text=True, check=True).stdout, end="")
     finally:
         pid = watch_pid()
