@@ -8,6 +8,7 @@
 #include "launcher/base/cpu_set.h"
 #include "launcher/plan/cage.h"
 #include "launcher/plan/cause.h"
+#include "launcher/plan/limits.h"
 #include "profiles/profile.h"
 #include "vfio/hand_over.h"
 #include "vfio/sriov.h"
@@ -121,9 +122,9 @@ struct IsolateCpus {
   CpuSet cpus;
 };
 
-using Action =
-    std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, MakeVirtualFunctions,
-                 SetVirtualFunction, vfio::Release, BindFunction, MakeMdev, HugePages, IsolateCpus>;
+using Action = std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory,
+                            MakeVirtualFunctions, SetVirtualFunction, vfio::Release, BindFunction,
+                            MakeMdev, HugePages, IsolateCpus, LimitGuest>;
 
 struct Step {
   Action action;
