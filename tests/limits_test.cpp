@@ -69,10 +69,9 @@ TEST_CASE("a limit that the control group cannot keep is refused, and no other i
 TEST_CASE("limits are for a guest that its unit starts, and are remembered for who shows them") {
   const RunPlace here;
   here.put("lock", "");
-  CHECK_EQ(prepare_limits(here.place(), {.limits = {{Limit::cpu_quota, 50}}, .disks = {}})
-               .error()
-               .id,
-           "no-unit");
+  CHECK_EQ(
+      prepare_limits(here.place(), {.limits = {{Limit::cpu_quota, 50}}, .disks = {}}).error().id,
+      "no-unit");
   CHECK_EQ(compare_limits(here.place(), ::getpid()).error().id, "no-unit");
   here.put("limits.json", R"({"limits":{"pids_max":99,"cpu_weight":"x"},"devices":["8:0"]})");
   const auto limits = load_limits(here.place());
@@ -91,8 +90,8 @@ TEST_CASE("what QEMU needs at least counts its guest's memory, but no huge pages
     std::uint64_t huge;
     std::uint64_t least;
   };
-  for (const auto& [memory, huge, least] : {Row{1024, 0, 1168}, Row{1024, 1024, 144},
-                                            Row{1024, 4096, 144}, Row{64, 0, 193}}) {
+  for (const auto& [memory, huge, least] :
+       {Row{1024, 0, 1168}, Row{1024, 1024, 144}, Row{1024, 4096, 144}, Row{64, 0, 193}}) {
     CAPTURE(memory);
     CAPTURE(huge);
     CHECK_EQ(hv::plan::least_memory_mib(memory, huge), least);

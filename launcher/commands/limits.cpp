@@ -29,8 +29,8 @@ struct Running {
 
 Result<Running> running(const run::Place& place) {
   auto state = run::load_state(place).value_or(run::GuestState{});
-  const auto qemu = run::find_holder(place.root, place.lock(), run::lock_number,
-                                     static_cast<pid_t>(state.pid));
+  const auto qemu =
+      run::find_holder(place.root, place.lock(), run::lock_number, static_cast<pid_t>(state.pid));
   if (!qemu) return std::unexpected(run::not_running(place));
   return Running{qemu->pid, std::move(state)};
 }
@@ -43,11 +43,10 @@ profiles::Source as_profile(const run::Place& place, const std::vector<plan::Lim
     const auto field = plan::row_of(limit).field;
     if (std::ranges::find(taken_away, field) == taken_away.end()) values[field] = value;
   }
-  return {.name = "--set",
-          .text = json::serialize(json::object{{"name", place.vm},
-                                               {"cpus", 1},
-                                               {"memory_mb", 1024},
-                                               {"limits", std::move(values)}})};
+  return {
+      .name = "--set",
+      .text = json::serialize(json::object{
+          {"name", place.vm}, {"cpus", 1}, {"memory_mb", 1024}, {"limits", std::move(values)}})};
 }
 
 std::expected<std::vector<plan::LimitValue>, Errors> changed(
@@ -92,8 +91,8 @@ std::uint64_t huge_memory_mib(const Root& root, pid_t qemu) {
 /// A limit that would end the guest is none that somebody wants.
 Result<> check_least(const Root& root, const Running& guest,
                      const std::vector<plan::LimitValue>& limits) {
-  const auto memory = plan::least_memory_mib(guest.state.memory_mib,
-                                             huge_memory_mib(root, guest.qemu));
+  const auto memory =
+      plan::least_memory_mib(guest.state.memory_mib, huge_memory_mib(root, guest.qemu));
   const auto tasks = plan::least_tasks(guest.state.vcpus);
   for (const auto& limit : limits) {
     const bool is_memory = limit.limit == Limit::memory_high || limit.limit == Limit::memory_max;
@@ -123,8 +122,8 @@ Outcome change(const Context& context, const run::Place& place, const Running& g
   plan::LimitGuest wanted{.limits = *std::move(limits), .disks = {}};
   for (const auto& disk : guest.state.disks) wanted.disks.push_back(disk.path);
   TRY_OUTCOME(run::change_limits(place, guest.qemu, wanted));
-  say(context, fmt::format("{} has its new limits until it ends; its profile is unchanged",
-                           place.vm));
+  say(context,
+      fmt::format("{} has its new limits until it ends; its profile is unchanged", place.vm));
   return {};
 }
 

@@ -7,8 +7,8 @@
 namespace hv::plan {
 namespace {
 
-void refuse_too_low(Resolver& in, const profiles::Sourced<std::uint64_t>& limit, std::string message,
-                    std::uint64_t least) {
+void refuse_too_low(Resolver& in, const profiles::Sourced<std::uint64_t>& limit,
+                    std::string message, std::uint64_t least) {
   in.note({.fault = Fault::profile,
            .id = "limit-too-low",
            .message = std::move(message),

@@ -48,7 +48,8 @@ Result<std::string> device_of(const Root& root, const std::string& path) {
     return std::unexpected(with_hint(
         {.fault = Fault::missing,
          .id = "no-block-device",
-         .message = fmt::format("{} is on no block device of its own that could be throttled", path)},
+         .message =
+             fmt::format("{} is on no block device of its own that could be throttled", path)},
         "put it on a file system like ext4 or XFS, or take the limits in MiB and operations per "
         "second out"));
   return root.exists(block + "/partition") ? root.read(block + "/../dev") : name;
@@ -92,25 +93,32 @@ std::string file_of(const Root& group, const LimitRow& row) {
   return fmt::format("/{}", row.file);
 }
 
-Result<> no_controller(const LimitRow& row) {
-  return std::unexpected(with_hint(
-      {.fault = Fault::missing,
-       .id = "no-controller",
-       .message = fmt::format("'{}' cannot be had here: there is no {} in the guest's control group",
-                              row.field, row.file)},
-      row.limit == Limit::io_weight
-          ? "this kernel has neither CONFIG_BLK_CGROUP_IOCOST nor the scheduler BFQ for the disk; "
+Result<> no_controller(const Root& group, const LimitRow& row) {
+  const auto text = group.read("/cgroup.controllers").value_or("");
+  const auto controllers = split(text, ' ');
+  const bool delegated = std::ranges::find(controllers, row.controller) != controllers.end();
+  const auto hint =
+      !delegated ? fmt::format(
+                       "systemd must delegate '{}': for a user's guests, as root, "
+                       "Delegate=cpu io memory pids in a drop-in of user@.service",
+                       row.controller)
+      : row.limit == Limit::io_weight
+          ? "this kernel has neither CONFIG_BLK_CGROUP_IOCOST nor the scheduler BFQ for a disk; "
             "take it out"
-          : fmt::format("systemd must delegate '{0}': for a user's guests, as root, "
-                        "Delegate=cpu io memory pids in a drop-in of user@.service; or "
-                        "the kernel lacks it, and the field must go",
-                        row.controller)));
+          : "this kernel lacks it: take it out";
+  return std::unexpected(
+      with_hint({.fault = Fault::missing,
+                 .id = "no-controller",
+                 .message = fmt::format("'{}' cannot be had here: there is no {} in the guest's "
+                                        "control group",
+                                        row.field, row.file)},
+                hint));
 }
 
 Result<> set_limit(const Root& group, const LimitRow& row, std::optional<std::uint64_t> value,
                    const std::vector<std::string>& devices) {
   const auto file = file_of(group, row);
-  if (!group.exists(file)) return value ? no_controller(row) : Result<>();
+  if (!group.exists(file)) return value ? no_controller(group, row) : Result<>();
   const auto words = words_for(row, value);
   if (row.key.empty()) return group.write(file, words);
   for (const auto& device : devices) TRY(group.write(file, device + " " + words));
@@ -210,7 +218,8 @@ Result<std::vector<LimitState>> compare_limits(const Place& place, pid_t qemu) {
     if (is_weight(row))
       state.as_intended = !actual || *actual == intended.value_or(usual_weight);
     else
-      state.as_intended = actual == (intended ? std::optional(*intended * row.factor) : std::nullopt);
+      state.as_intended =
+          actual == (intended ? std::optional(*intended * row.factor) : std::nullopt);
     states.push_back(state);
   }
   return states;

@@ -41,7 +41,6 @@ struct LimitState {
 
 /// Changes those of a guest that runs, whose disks are `disks`. Errors: those of
 /// prepare_limits() and set_limits().
-[[nodiscard]] Result<> change_limits(const Place& place, pid_t qemu,
-                                     const plan::LimitGuest& guest);
+[[nodiscard]] Result<> change_limits(const Place& place, pid_t qemu, const plan::LimitGuest& guest);
 
 }  // namespace hv::run
