@@ -93,6 +93,18 @@ void check_firmware(const Profile& profile, Reading& reading) {
     conflict(reading, {vars.pointer, code.pointer}, "'vars' needs the 'code' that it belongs to");
 }
 
+void check_limits(const Profile& profile, Reading& reading) {
+  const auto& high = profile.limits.memory_high_mib;
+  const auto& max = profile.limits.memory_max_mib;
+  if (high.value != 0 && max.value != 0 && high.value >= max.value)
+    conflict(
+        reading, {high.pointer, max.pointer},
+        fmt::format("'memory_high_mb' is {}, and 'memory_max_mb' {}: it would be killed before "
+                    "it is slowed down",
+                    high.value, max.value),
+        "make 'memory_high_mb' the smaller one");
+}
+
 void check_disk(const Profile& profile, Reading& reading) {
   const auto& [size, base, format, cache, io] = profile.disk;
   if (!base.value.empty() && size.given() && size.value == 0)
@@ -307,7 +319,7 @@ void check_extra_arguments(const Profile& profile, Reading& reading) {
 
 constexpr void (*checks[])(const Profile&, Reading&) = {
     check_topology,        check_cpu_features, check_kernel,
-    check_firmware,        check_disk,         check_cloud_init,
+    check_firmware, check_limits,        check_disk,         check_cloud_init,
     check_network,         check_display,      check_looking_glass,
     check_host_devices,    check_pinning,      check_ready,
     check_extra_arguments, check_vsock,

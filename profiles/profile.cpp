@@ -338,12 +338,35 @@ void read_devices(Fields& fields, Profile& profile) {
 }
 
 Limits read_limits(Fields& fields) {
+  constexpr Range weight{.min = 1, .max = 10000, .fallback = 0};
+  constexpr Range memory{.min = 256, .max = largest_memory_mib, .fallback = 0, .unit = "MiB"};
+  constexpr Range rate{.min = 1, .max = 1000000, .fallback = 0, .unit = "MiB"};
+  constexpr Range operations{.min = 1, .max = 100000000, .fallback = 0};
   return {.cpu_quota_percent = fields["cpu_quota_percent"].number(
               {.min = 1, .max = 100000, .fallback = 0},
               {.text = "CPU time, of QEMU as a whole; 100 is one host CPU", .example = "200"}),
+          .cpu_weight = fields["cpu_weight"].number(
+              weight, {.text = "Its share of CPUs that others want, too; the others have 100",
+                       .example = "50"}),
+          .memory_high_mib = fields["memory_high_mb"].number(
+              memory, {.text = "Memory, of QEMU as a whole, above which it is slowed down",
+                       .example = "5632"}),
           .memory_max_mib = fields["memory_max_mb"].number(
-              {.min = 256, .max = largest_memory_mib, .fallback = 0, .unit = "MiB"},
-              {.text = "Memory, of QEMU as a whole: more than `memory_mb`", .example = "6144"})};
+              memory, {.text = "Memory, of QEMU as a whole: more than `memory_mb`, or it is killed",
+                       .example = "6144"}),
+          .io_weight = fields["io_weight"].number(
+              weight, {.text = "Its share of busy disks; the others have 100", .example = "50"}),
+          .io_read_mib_per_second = fields["io_read_mb_per_second"].number(
+              rate, {.text = "From each of the devices that its disks are on", .example = "200"}),
+          .io_write_mib_per_second = fields["io_write_mb_per_second"].number(
+              rate, {.text = "To each of them", .example = "100"}),
+          .io_read_ops_per_second = fields["io_read_ops_per_second"].number(
+              operations, {.text = "The same in operations", .example = "2000"}),
+          .io_write_ops_per_second = fields["io_write_ops_per_second"].number(
+              operations, {.text = "The same in operations", .example = "1000"}),
+          .pids_max = fields["pids_max"].number(
+              {.min = 1, .max = 4194304, .fallback = 0},
+              {.text = "Processes and threads, of QEMU as a whole", .example = "256"})};
 }
 
 Shutdown read_shutdown(Fields& fields) {

@@ -142,9 +142,18 @@ struct HostDevice {
   Sourced<std::string> mdev;  ///< A type of mediated device; empty: the function itself.
 };
 
+/// 0: no limit; of a weight, the kernel's default.
 struct Limits {
-  Sourced<std::uint64_t> cpu_quota_percent;  ///< 100: one host CPU. 0: no limit.
-  Sourced<std::uint64_t> memory_max_mib;     ///< 0: no limit.
+  Sourced<std::uint64_t> cpu_quota_percent;  ///< 100: one host CPU.
+  Sourced<std::uint64_t> cpu_weight;
+  Sourced<std::uint64_t> memory_high_mib;
+  Sourced<std::uint64_t> memory_max_mib;
+  Sourced<std::uint64_t> io_weight;
+  Sourced<std::uint64_t> io_read_mib_per_second;
+  Sourced<std::uint64_t> io_write_mib_per_second;
+  Sourced<std::uint64_t> io_read_ops_per_second;
+  Sourced<std::uint64_t> io_write_ops_per_second;
+  Sourced<std::uint64_t> pids_max;
 };
 
 struct Autostart {

@@ -327,6 +327,13 @@ TEST_CASE("each field, right and wrong") {
        "[out-of-range]\n"
        "p:2:53: error: /limits/memory_max_mb: 128 is not a whole number from 256 to 4294967296 MiB "
        "[out-of-range]"},
+      {R"x("limits": {"memory_high_mb": 2048, "memory_max_mb": "2G", "io_read_mb_per_second": 0})x",
+       "p:2:30: error: /limits/memory_high_mb: 'memory_high_mb' is 2048, and 'memory_max_mb' 2048: "
+       "it "
+       "would be killed before it is slowed down [conflict]\n"
+       "p:2:84: error: /limits/io_read_mb_per_second: 0 is not a whole number from 1 to 1000000 "
+       "MiB "
+       "[out-of-range]"},
       {R"x("autostart": true, "autostart_group": "g", "autostart_priority": 100)x", "ok"},
       {R"x("autostart": "true", "autostart_group": 1, "autostart_priority": 101)x",
        "p:2:14: error: /autostart: expected true or false, found the string 'true' [wrong-type]\n"

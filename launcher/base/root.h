@@ -26,6 +26,9 @@ class Root {
  public:
   [[nodiscard]] static Result<Root> open(const std::string& directory = "/");
 
+  /// Of a directory that is open already.
+  [[nodiscard]] static Root below(UniqueFd directory) { return Root(std::move(directory)); }
+
   /// The file's text without the newline sysfs ends it with. At most `limit`
   /// bytes; a longer file is an error.
   [[nodiscard]] Result<std::string> read(const std::string& path,

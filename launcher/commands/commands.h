@@ -17,6 +17,7 @@ Outcome resume_command(Context& context, const Arguments& arguments);
 Outcome reset_command(Context& context, const Arguments& arguments);
 Outcome status_command(Context& context, const Arguments& arguments);
 Outcome list_command(Context& context, const Arguments& arguments);
+Outcome limits_command(Context& context, const Arguments& arguments);
 Outcome console_command(Context& context, const Arguments& arguments);
 Outcome events_command(Context& context, const Arguments& arguments);
 Outcome qmp_command(Context& context, const Arguments& arguments);

@@ -42,6 +42,44 @@ Outcome told(const run::Place& place, Outcome outcome) {
   return outcome;
 }
 
+/// systemd looks at the status of the main process alone before it starts a unit
+/// again (RestartPreventExitStatus=), not at that of `prepare`. So `prepare`
+/// leaves a note that it would fail again, and `cleanup` has the unit stopped.
+std::string note_of(const run::Place& place) {
+  return fmt::format("{}/.{}.refused", place.paths.runtime, place.vm);
+}
+
+bool would_fail_again(const Outcome& outcome) {
+  if (outcome) return false;
+  const auto fault = outcome.error().front().fault;
+  return fault != Fault::failed && fault != Fault::timed_out;
+}
+
+void end_restarts(const Context& context, const run::Place& place) {
+  if (!context.root.exists(note_of(place))) return;
+  (void)context.root.remove(note_of(place));
+  // At worst it is tried again, as often as the unit says.
+  if (const auto units = Units::of(context))
+    (void)units->stop(run::unit_of(place.vm), Units::Until::queued);
+}
+
+Outcome prepare_guest(Context& context, const Arguments& arguments) {
+  auto planned = load_plan(context, arguments.vm());
+  if (!planned) return std::unexpected(planned.error());
+  for (const auto& warning : planned->plan.warnings) warn(warning.message);
+  const auto place = place_for(context, *planned);
+  const auto wish = run::requested(place, run::Request::Verb::start);
+  return told(
+      place, carry_out(context, arguments.vm(), *planned, [&](const Planned& now) {
+        run::StartOptions options{.first_state = wish == paused_start ? run::FirstState::paused
+                                                                      : run::FirstState::running,
+                                  .state = run::state_of(now.plan)};
+        options.state.profile = now.loaded.path;
+        options.state.profile_hash = now.loaded.hash;
+        return outcome_of(run::prepare_stage(place, now.plan, options, manager_of(context)));
+      }));
+}
+
 }  // namespace
 
 std::vector<std::string> watch_argv(const Context& context, const std::string& vm) {
@@ -61,20 +99,12 @@ std::vector<std::string> watch_environment(const Context& context) {
 }
 
 Outcome prepare_command(Context& context, const Arguments& arguments) {
-  auto planned = load_plan(context, arguments.vm());
-  if (!planned) return std::unexpected(planned.error());
-  for (const auto& warning : planned->plan.warnings) warn(warning.message);
-  const auto place = place_for(context, *planned);
-  const auto wish = run::requested(place, run::Request::Verb::start);
-  return told(
-      place, carry_out(context, arguments.vm(), *planned, [&](const Planned& now) {
-        run::StartOptions options{.first_state = wish == paused_start ? run::FirstState::paused
-                                                                      : run::FirstState::running,
-                                  .state = run::state_of(now.plan)};
-        options.state.profile = now.loaded.path;
-        options.state.profile_hash = now.loaded.hash;
-        return outcome_of(run::prepare_stage(place, now.plan, options, manager_of(context)));
-      }));
+  auto done = prepare_guest(context, arguments);
+  if (!would_fail_again(done) || !manager_of(context).is_there()) return done;
+  if (const auto place = place_of(context, arguments.vm()))
+    if (context.root.make_directories(context.paths.runtime, 0700))
+      (void)context.root.replace(note_of(*place), "");  // At worst it is tried again.
+  return done;
 }
 
 Outcome exec_command(Context& context, const Arguments& arguments) {
@@ -159,6 +189,7 @@ Outcome powerdown_command(Context& context, const Arguments& arguments) {
 Outcome cleanup_command(Context& context, const Arguments& arguments) {
   const auto place = TRY_OUTCOME(guest_of(context, arguments.vm()));
   (void)run::end_attempt(place);  // A start that failed has not taken the host down.
+  end_restarts(context, place);
   const auto cleaned = TRY_OUTCOME(run::cleanup_stage(place, manager_of(context)));
   if (!cleaned) return {};
   const auto record = run::load_record(place);

@@ -2,6 +2,7 @@
 #include "launcher/base/hash.h"
 #include "launcher/base/text.h"
 #include "launcher/commands/commands.h"
+#include "launcher/commands/limits.h"
 #include "launcher/commands/load.h"
 #include "launcher/commands/output.h"
 #include "launcher/commands/status_pins.h"
@@ -91,6 +92,8 @@ json::object as_json(const Context& context, const run::Place& place, const View
     object["resident_kib"] = seen.resident_kib;
     object["watched"] = seen.watched;
     object["vcpus"] = std::move(vcpus);
+    if (const auto limits = run::compare_limits(place, static_cast<pid_t>(seen.pid)))
+      object["limits"] = limits_json(*limits);
   }
   if (seen.state) {
     for (const auto& member : state_json(place, *seen.state)) object[member.key()] = member.value();
@@ -160,6 +163,9 @@ std::string as_text(const Context& context, const run::Place& place, const View&
     lines.add("memory", fmt::format("{} MiB, of which QEMU has {} in use", state->memory_mib,
                                     size_of_kib(seen.resident_kib)));
   if (state) add_guest(context, place, *state, lines);
+  const auto limits = run::load_limits(place).intended;
+  for (const auto& limit : limits)
+    lines.add(&limit == limits.data() ? "limits" : "", plan::describe(limit));
   if (seen.pid != 0 && state && state->watch && !seen.watched)
     lines.add("note", fmt::format("`watch` is gone, and with it qmp.sock, events and the console's "
                                   "past: `hvlaunch watch {} &` brings them back",

@@ -19,6 +19,12 @@ constexpr std::array make = {
     Option{"from", "VM", "begin with this profile: a VM's name, or a file"}};
 constexpr std::array change = {
     Option{"set", "FIELD=VALUE", "set a field instead of opening an editor; may be repeated"}};
+constexpr std::array limit = {
+    Option{"set", "FIELD=VALUE",
+           "change one of the guest that runs, like memory_max_mb=6G, or =none; may be repeated"}};
+constexpr std::array limits_examples = {
+    Example{"hvlaunch limits web", "as the kernel has them"},
+    Example{"hvlaunch limits web --set cpu_quota_percent=150", "until the guest ends"}};
 constexpr std::array copy = {Option{"no-disk", "", "copy the profile alone"}};
 constexpr std::array erase = {
     Option{"disks", "", "remove its disk, firmware variables and TPM state as well"}};
@@ -162,6 +168,11 @@ constexpr Command commands[] = {
      "",
      {},
      status_command},
+    {"limits", Group::guests, "show or change what a running guest may use of the host",
+     Operands::vm, vm, limit,
+     "Compares the profile's `limits`, or what was set since, with what the kernel has. The\n"
+     "profile is never changed: at the next start its limits count again.",
+     limits_examples, limits_command},
     {"list",
      Group::guests,
      "show all VMs and their state",

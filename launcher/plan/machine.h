@@ -7,6 +7,7 @@
 #include "launcher/base/paths.h"
 #include "launcher/host/facts.h"
 #include "launcher/plan/choice.h"
+#include "launcher/plan/limits.h"
 #include "launcher/plan/pinning.h"
 #include "launcher/plan/plan.h"
 #include "launcher/qemu/capabilities.h"
@@ -92,6 +93,7 @@ struct Machine {
   std::string meta_data;
   std::string network_config;
   Choice<profiles::DisplayKind> display;
+  std::vector<LimitValue> limits;
   std::vector<Warning> warnings;
 
   /// What to emit for "windows", "win11" or "Windows Server", and not for "darwin".

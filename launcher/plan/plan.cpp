@@ -44,6 +44,14 @@ void add_host_steps(const Machine& machine, std::vector<Step>& steps) {
         {IsolateCpus{.cpus = machine.pins->isolated.value}, machine.pins->isolated.cause});
 }
 
+/// Those whose devices the guest's limits are about.
+std::vector<std::string> throttled_disks(const Machine& machine) {
+  std::vector<std::string> paths;
+  for (const auto& path : {machine.disk, machine.disk_base, machine.iso})
+    if (!path.empty()) paths.push_back(path);
+  return paths;
+}
+
 /// What has to be there before QEMU starts, in order.
 std::vector<Step> steps_for(const Machine& machine) {
   const auto& profile = machine.profile;
@@ -85,6 +93,9 @@ std::vector<Step> steps_for(const Machine& machine) {
                                    .owner = cage_of(machine).user},
                      machine.display.cause});
   add_host_steps(machine, steps);
+  if (!machine.limits.empty())
+    steps.push_back({LimitGuest{.limits = machine.limits, .disks = throttled_disks(machine)},
+                     {.pointer = "/limits", .why = "what the guest may use of the host"}});
   return steps;
 }
 
@@ -296,6 +307,12 @@ std::string describe(const Action& action) {
                 "from interrupts, and set the governor 'performance' there",
                 to_string(isolate.cpus));
           },
+          [](const LimitGuest& guest) {
+            std::string text = "limit the guest: ";
+            for (const auto& limit : guest.limits)
+              text += (&limit == guest.limits.data() ? "" : ", ") + describe(limit);
+            return text;
+          },
       },
       action);
 }
@@ -332,6 +349,7 @@ std::string describe_undo(const Action& action) {
           [](const IsolateCpus&) -> std::string {
             return "what they had before, when no guest isolates the CPUs any more";
           },
+          [](const LimitGuest&) -> std::string { return "gone with the guest's control group"; },
       },
       action);
 }

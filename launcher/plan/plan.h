@@ -8,6 +8,7 @@
 #include "launcher/base/cpu_set.h"
 #include "launcher/plan/cage.h"
 #include "launcher/plan/cause.h"
+#include "launcher/plan/limits.h"
 #include "profiles/profile.h"
 #include "vfio/hand_over.h"
 #include "vfio/sriov.h"
@@ -135,7 +136,7 @@ struct IsolateCpus {
 
 using Action = std::variant<MakeDisk, CopyFile, MakeSeed, StartTpm, MakeSharedMemory, MakeDirectory,
                             MakeVirtualFunctions, SetVirtualFunction, vfio::Release, BindFunction,
-                            MakeMdev, HugePages, IsolateCpus>;
+                            MakeMdev, HugePages, IsolateCpus, LimitGuest>;
 
 struct Step {
   Action action;

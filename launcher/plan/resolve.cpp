@@ -21,9 +21,6 @@ void refuse_what_is_not_there_yet(Resolver& in) {
   for (const auto& [name, wanted] : profile.cpu_features)
     if (wanted.value)
       refuse(wanted.pointer, fmt::format("give a guest the CPU feature '{}'", name));
-  const auto& [quota, memory_max] = profile.limits;
-  for (const auto* const limit : {&quota, &memory_max})
-    if (limit->given()) refuse(limit->pointer, "limit what a guest may use of the host");
   for (const auto& [name, wanted] : profile.memory_options)
     if (wanted.value && (name == "guest_memfd" || name == "private"))
       refuse(wanted.pointer, fmt::format("give a guest '{}' memory", name));
@@ -211,6 +208,7 @@ std::expected<Machine, Errors> resolve(const Inputs& inputs) {
   resolve_network(in, machine);
   resolve_vsock(in, machine);
   resolve_display(in, machine);
+  resolve_limits(in, machine);
   check_types(in, machine);
   return in.finish(std::move(machine));
 }

@@ -72,6 +72,7 @@ void resolve_huge_pages(Resolver& in, Machine& machine);
 void resolve_vsock(Resolver& in, Machine& machine);
 void resolve_hand_over(Resolver& in, Machine& machine);
 void resolve_devices(Resolver& in, Machine& machine);
+void resolve_limits(Resolver& in, Machine& machine);
 void resolve_firmware(Resolver& in, Machine& machine);
 
 }  // namespace hv::plan

@@ -9,6 +9,7 @@
 #include "launcher/run/hand_over.h"
 #include "launcher/run/huge_pages.h"
 #include "launcher/run/isolation.h"
+#include "launcher/run/limits.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/pins.h"
 #include "launcher/run/program.h"
@@ -197,6 +198,7 @@ Result<> apply(const Place& place, const plan::Action& action, Journal& journal)
           [&](const plan::IsolateCpus& isolate) {
             return isolate_cpus(place, isolate.cpus, journal);
           },
+          [&](const plan::LimitGuest& guest) { return prepare_limits(place, guest); },
       },
       action);
 }

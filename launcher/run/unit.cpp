@@ -36,15 +36,19 @@ std::string up_to_unit(std::string_view group, std::string_view vm) {
   return end == group.size() || group[end] == '/' ? std::string(group.substr(0, end)) : "";
 }
 
+/// Of the unit's own group, of QEMU's, and of the one that systemd makes beside
+/// it for the later stages.
 std::vector<pid_t> members(const Root& root, const std::string& group) {
   std::vector<pid_t> pids;
   if (group.empty()) return pids;
-  const auto text = root.read("/sys/fs/cgroup" + group + "/cgroup.procs");
-  if (!text) return pids;
-  for (const auto line : split(*text, '\n')) {
-    pid_t pid = 0;
-    (void)std::from_chars(line.data(), line.data() + line.size(), pid);
-    if (pid > 0 && pid != ::getpid()) pids.push_back(pid);
+  for (const auto* const part : {"", "/guest", "/.control"}) {
+    const auto text = root.read("/sys/fs/cgroup" + group + part + "/cgroup.procs");
+    if (!text) continue;
+    for (const auto line : split(*text, '\n')) {
+      pid_t pid = 0;
+      (void)std::from_chars(line.data(), line.data() + line.size(), pid);
+      if (pid > 0 && pid != ::getpid()) pids.push_back(pid);
+    }
   }
   return pids;
 }
@@ -76,6 +80,10 @@ std::string unit_of(std::string_view vm) {
 
 std::string watch_unit_of(std::string_view vm) {
   return fmt::format("hvlaunch-watch@{}.service", vm);
+}
+
+std::string unit_group_of(const Root& root, std::string_view vm, pid_t pid) {
+  return up_to_unit(group_of(root, pid), vm);
 }
 
 bool runs_in_unit(const Root& root, std::string_view vm, pid_t pid) {

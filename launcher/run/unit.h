@@ -18,6 +18,10 @@ namespace hv::run {
 [[nodiscard]] std::string unit_of(std::string_view vm);
 [[nodiscard]] std::string watch_unit_of(std::string_view vm);
 
+/// The control group of the VM's unit, "/hvlaunch.slice/hvlaunch@web.service",
+/// if the process is in it or in one below it; else empty.
+[[nodiscard]] std::string unit_group_of(const Root& root, std::string_view vm, pid_t pid);
+
 /// Whether the process is one of the VM's unit, whatever it was started by.
 [[nodiscard]] bool runs_in_unit(const Root& root, std::string_view vm, pid_t pid);
 

@@ -4,8 +4,10 @@
 #include "launcher/run/boot_attempts.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/exec.h"
+#include "launcher/run/guest_group.h"
 #include "launcher/run/handover.h"
 #include "launcher/run/huge_pages.h"
+#include "launcher/run/limits.h"
 #include "launcher/run/monitor.h"
 #include "launcher/run/prepare.h"
 #include "launcher/run/process.h"
@@ -22,6 +24,7 @@ namespace {
 constexpr std::string_view kept_lock = "lock";
 constexpr std::string_view kept_pools = "pools";
 constexpr std::string_view kept_exec = "exec";
+constexpr std::string_view kept_group = "group";
 
 std::string exec_lock(const Place& place) {
   return place.file("exec");
@@ -40,6 +43,8 @@ Result<> make_ready(const Place& place, const plan::Plan& plan, const StartOptio
     if (not_yet) TRY(manager.store(kept_exec, not_yet->get()));
     TRY(manager.store(kept_lock, lock.get()));
     if (pools) TRY(manager.store(kept_pools, (*std::move(pools)).pass_on().get()));
+    // `exec` sees the control groups read-only, but for what was opened before.
+    if (const auto group = open_unit_group(place)) TRY(manager.store(kept_group, group->get()));
   }
   journal.keep();
   return {};
@@ -54,6 +59,18 @@ Result<UniqueFd> lock_for_qemu(const Place& place, std::vector<GivenFd>& given) 
   auto lock = TRY(try_lock(place.root, place.lock()));
   if (lock) return *std::move(lock);
   return fail(Fault::state, "already-running", "'{}' is running already", place.vm);
+}
+
+/// To where QEMU's limits are.
+Result<> enter_group(const Place& place, std::vector<GivenFd>& given) {
+  const auto limits = load_limits(place);
+  const auto kept = std::ranges::find(given, kept_group, &GivenFd::name);
+  auto entered =
+      kept == given.end()
+          ? Result<>(fail(Fault::missing, "no-unit", "this is not the unit of '{}'", place.vm))
+          : enter_guest_group(Root::below(std::move(kept->fd)), limits);
+  // Who has none runs anywhere.
+  return limits.intended.empty() ? Result<>() : entered;
 }
 
 /// Waits until `exec` has become QEMU, or has died.
@@ -87,19 +104,21 @@ Result<> prepare_stage(const Place& place, const plan::Plan& plan, const StartOp
   if (ready) return ready;
   // As if it had never been started: not even a cause of death.
   (void)place.root.remove(place.file("state.json"));
-  for (const auto name : {kept_lock, kept_exec, kept_pools}) (void)manager.forget(name);
+  for (const auto name : {kept_lock, kept_exec, kept_pools, kept_group}) (void)manager.forget(name);
   (void)cleanup(place, std::move(lock), {});
   return ready;
 }
 
 Error exec_stage(const Place& place, const ServiceManager& manager, std::vector<GivenFd> given) {
   // First of all: only what ends with this process may hold them from here on.
-  for (const auto name : {kept_lock, kept_exec})
+  for (const auto name : {kept_lock, kept_exec, kept_group})
     if (auto done = manager.forget(name); !done) return std::move(done).error();
   const auto lock = lock_for_qemu(place, given);
   if (!lock) return lock.error();
   const auto handed = take_over(place);
   if (!handed) return handed.error();
+  if (auto done = enter_group(place, given); !done)
+    return in_context(std::move(done).error(), "limiting the guest");
   if (auto state = load_state(place)) {
     state->pid = ::getpid();
     (void)save_state(place, *state);  // A hint, to find QEMU sooner.
@@ -134,7 +153,7 @@ Result<> tune_stage(const Place& place, FirstState first_state, const ServiceMan
 
 Result<bool> cleanup_stage(const Place& place, const ServiceManager& manager) {
   if (!manager.is_there()) return recover(place);
-  for (const auto name : {kept_lock, kept_exec, kept_pools}) TRY(manager.forget(name));
+  for (const auto name : {kept_lock, kept_exec, kept_pools, kept_group}) TRY(manager.forget(name));
   TRY(empty_own_unit(place));
   // It learns why the guest ended, and lets go when it has written it down.
   constexpr std::chrono::seconds for_watch{2};

@@ -8,7 +8,8 @@
 // as "lock"; and lets go of it before `exec` becomes QEMU, whose alone it then
 // is. In the same way "pools" is the turn at the pools of huge pages, until
 // `tune` has set them back, and "exec" a lock that the kernel opens at the
-// moment when QEMU is executed, which `tune` waits for.
+// moment when QEMU is executed, which `tune` waits for. "group" is the unit's
+// control group, in which `exec` makes one for QEMU (guest_group.h).
 #pragma once
 
 #include "launcher/base/service_manager.h"

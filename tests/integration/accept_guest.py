@@ -117,7 +117,7 @@ class Guest:
             elif kind in MODES:
                 self.images[f"/dev/fdset/{number}"] = (number, kind, path)
             else:
-                opened = self.open_tap() if kind == "tap" else self.open_file("/dev/vhost-net")
+                opened = self.open_tap() if kind == "tap" else self.open_file(path)
                 if opened is not None:
                     self.descriptors[number] = opened
         return control
@@ -213,6 +213,9 @@ class Guest:
         if not value.startswith("{"):
             return value  # of qemu.extra_args
         made = json.loads(value)
+        if made["driver"] == "vhost-vsock-pci" and int(made["vhostfd"]) not in self.descriptors:
+            self.instead("no vsock of the host")
+            return None
         if made["driver"] != "vfio-pci":
             return value
         known = properties_of(installed(self.qemu), "vfio-pci") | {"driver", "id", "bus"}

@@ -147,7 +147,7 @@ class Window(UnitCase):
             self.hv("recover")
             self.hv("status", "web")
             self.assertIn("[already-running]", self.hv("prepare", "web", exit=5).err)
-        self.assertEqual(kept, "3")
+        self.assertEqual(kept, "4")
         start.wait(check=True)
         self.assertEqual(self.show("ActiveState", "NFileDescriptorStore", "NRestarts"), ("active", "0", "0"))
         self.hv("stop", "--force", "web")
