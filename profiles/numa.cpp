@@ -58,9 +58,10 @@ class CpuCheck {
                              "this node has no 'cpus', and others have",
                              "list them in each node, or in none");
       if (cpus_.value.automatic)
-        return note_conflict(reading_, {node.cpus.pointer, cpus_.pointer},
-                             "the number of CPUs is the host's matter: their nodes cannot be listed",
-                             "leave 'cpus' out of the nodes, or say how many CPUs there are");
+        return note_conflict(
+            reading_, {node.cpus.pointer, cpus_.pointer},
+            "the number of CPUs is the host's matter: their nodes cannot be listed",
+            "leave 'cpus' out of the nodes, or say how many CPUs there are");
     }
     check_each();
     check_all();
@@ -128,8 +129,9 @@ void check_memory(const Profile& profile, Reading& reading) {
                   fmt::format("the nodes have {} MiB together, 'memory_mb' says {}", sum, total),
                   "a node without 'memory_mb' gets the rest");
   if (open != 0 && sum + open > total)
-    note_conflict(reading, {first, memory.pointer},
-                  fmt::format("of {} MiB the nodes leave none for those without 'memory_mb'", total));
+    note_conflict(
+        reading, {first, memory.pointer},
+        fmt::format("of {} MiB the nodes leave none for those without 'memory_mb'", total));
 }
 
 void check_distances_of(const std::vector<GuestNode>& nodes, std::size_t from, Reading& reading) {
@@ -148,17 +150,17 @@ void check_distances_of(const std::vector<GuestNode>& nodes, std::size_t from, R
                                 own_distance, distance));
     // Linux takes such a table for broken, and none of it.
     if (from != to && distance == own_distance)
-      note_conflict(reading, {pointer},
-                    fmt::format("{} is the distance to itself, and this one is to node {}",
-                                distance, to),
-                    fmt::format("use 11 to {}", largest_distance));
+      note_conflict(
+          reading, {pointer},
+          fmt::format("{} is the distance to itself, and this one is to node {}", distance, to),
+          fmt::format("use 11 to {}", largest_distance));
     if (to >= from || nodes[to].distances.size() != nodes.size()) continue;
     const auto& back = nodes[to].distances[from];
     if (back.value != distance)
-      note_conflict(reading, {pointer, back.pointer},
-                    fmt::format("it is {} from node {} to {}, and {} back", distance, from, to,
-                                back.value),
-                    "give both the same");
+      note_conflict(
+          reading, {pointer, back.pointer},
+          fmt::format("it is {} from node {} to {}, and {} back", distance, from, to, back.value),
+          "give both the same");
   }
 }
 
@@ -200,8 +202,9 @@ Numa read_numa(Fields& fields) {
            .example = "\"host\""}),
       .nodes = fields["nodes"].list(
           [](const Item& item) {
-            return item.object(read_guest_node, {.text = "A NUMA node that the guest sees",
-                                                 .example = R"({"cpus": "0-3", "host_nodes": "0"})"});
+            return item.object(read_guest_node,
+                               {.text = "A NUMA node that the guest sees",
+                                .example = R"({"cpus": "0-3", "host_nodes": "0"})"});
           },
           {.text = "The NUMA nodes that the guest sees",
            .example = R"([{"host_nodes": "0"}, {"host_nodes": "1"}])"}),

@@ -38,8 +38,8 @@ inline constexpr std::uint64_t largest_distance = 254;
 /// A NUMA node of the guest.
 struct GuestNode {
   std::string pointer{};
-  Sourced<CpuSet> cpus;                           ///< vCPUs; not given: an even share.
-  Sourced<std::uint64_t> memory_mib;              ///< 0: a share by the number of vCPUs.
+  Sourced<CpuSet> cpus;                            ///< vCPUs; not given: an even share.
+  Sourced<std::uint64_t> memory_mib;               ///< 0: a share by the number of vCPUs.
   Sourced<std::vector<std::uint64_t>> host_nodes;  ///< Empty: any.
   Sourced<NumaPolicy> policy;
   std::vector<Sourced<std::uint64_t>> distances;  ///< To each node, itself too; empty: not given.

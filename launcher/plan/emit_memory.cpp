@@ -113,10 +113,9 @@ void emit_guest_nodes(const Machine& machine, CommandLine& line) {
   // QEMU takes what one node says of another for both.
   for (std::size_t from = 0; from < nodes.size(); ++from)
     for (std::size_t to = from + 1; to < nodes[from].distances.size(); ++to)
-      line.add(
-          "-numa",
-          Props("dist").set("src", from).set("dst", to).set("val", nodes[from].distances[to]),
-          machine.distances);
+      line.add("-numa",
+               Props("dist").set("src", from).set("dst", to).set("val", nodes[from].distances[to]),
+               machine.distances);
 }
 
 }  // namespace

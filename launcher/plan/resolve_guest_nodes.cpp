@@ -25,8 +25,7 @@ bool machine_has(const Resolver& in, std::string_view property) {
 bool has_riscv_nodes(const Resolver& in, const std::vector<GuestNode>& nodes) {
   if (in.profile().arch.value != profiles::Arch::riscv64) return true;
   if (machine_has(in, "smp-cache")) return true;  // QEMU 9.2 and later.
-  return nodes.size() == 1 ||
-         (nodes.size() == 2 && nodes[0].vcpus.size() == nodes[1].vcpus.size());
+  return nodes.size() == 1 || (nodes.size() == 2 && nodes[0].vcpus.size() == nodes[1].vcpus.size());
 }
 
 /// Notes what this QEMU's machine cannot give.
@@ -223,8 +222,8 @@ void warn_of_far_memory(Resolver& in, const Machine& machine) {
 /// What only one of two nodes says of their distance holds for both.
 void mirror_distances(Machine& machine) {
   auto& nodes = machine.guest_nodes;
-  const auto silent = std::ranges::find_if(
-      nodes, [](const GuestNode& node) { return node.distances.empty(); });
+  const auto silent =
+      std::ranges::find_if(nodes, [](const GuestNode& node) { return node.distances.empty(); });
   if (silent == nodes.end()) return;
   const auto index = static_cast<std::size_t>(silent - nodes.begin());
   std::vector<std::uint64_t> distances;
@@ -242,11 +241,11 @@ void resolve_guest_nodes(Resolver& in, Machine& machine) {
   const auto count = machine.cpus.value.count;
   if (wish.empty()) return;
   if (wish.size() > count)
-    return in.note({.fault = Fault::profile,
-                    .id = "conflict",
-                    .message = fmt::format("{} nodes for {} CPUs: each node needs one", wish.size(),
-                                           count),
-                    .origin = {.pointer = "/numa/nodes"}});
+    return in.note(
+        {.fault = Fault::profile,
+         .id = "conflict",
+         .message = fmt::format("{} nodes for {} CPUs: each node needs one", wish.size(), count),
+         .origin = {.pointer = "/numa/nodes"}});
   for (std::size_t i = 0; i < wish.size(); ++i) {
     const auto& [pointer, cpus, memory, host_nodes, policy, distances] = wish[i];
     GuestNode node{.vcpus = cpus.given() ? cpus.value : even_share(count, i, wish.size()),

@@ -154,8 +154,8 @@ Result<> set_pool(const Root& root, const std::string& file, const std::string& 
   const auto pool = path.substr(from, path.rfind('/') - from);
   const auto whole = fmt::format("/sys/kernel/mm/{}/nr_hugepages_mempolicy", pool);
   const auto others = TRY(others_of(root, node, pool));
-  // Linux before 6.15 takes surplus pages of other nodes for some that this one is to keep, and
-  // makes as many more.
+  // Kernels (6.1 and 6.12 do) take surplus pages of other nodes for some that this one is to keep,
+  // and make as many more.
   if (others.surplus == 0 || !root.exists(whole)) return root.write(file, pages);
   return write_for_node(root, whole, others.base + wanted, node);
 }
