@@ -253,6 +253,7 @@ void check_numa(const Profile& profile, Reading& reading) {
                   "leave it out: each node has its own 'host_nodes'");
   if (nodes.empty()) return;
   std::vector<CpuSet> cpus;
+  cpus.reserve(nodes.size());
   for (const auto& node : nodes) cpus.push_back(node.cpus.value);
   if (const auto limit = numa_limit(profile.arch.value, cpus)) {
     note_conflict(reading, {fmt::format("/numa/nodes/{}", limit->node), profile.arch.pointer},

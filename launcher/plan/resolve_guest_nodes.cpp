@@ -46,6 +46,7 @@ void check_machine(Resolver& in, const Machine& machine, const std::string& poin
     return refuse("has no more than two NUMA nodes, with as many CPUs each",
                   "use QEMU 9.2 or later, or two nodes that are alike");
   std::vector<CpuSet> vcpus;
+  vcpus.reserve(machine.guest_nodes.size());
   for (const auto& node : machine.guest_nodes) vcpus.push_back(node.vcpus);
   if (const auto limit = profiles::numa_limit(in.profile().arch.value, vcpus))
     in.note({.fault = Fault::profile,
@@ -70,18 +71,18 @@ std::optional<std::uint32_t> only_node(const host::Topology& host, const CpuSet&
   return nodes.size() == 1 ? std::optional(*nodes.begin()) : std::nullopt;
 }
 
-CpuSet host_cpus(const Machine& machine, const CpuSet& vcpus) {
+CpuSet host_cpus(const Pins& pins, const CpuSet& vcpus) {
   CpuSet cpus;
-  for (const auto vcpu : vcpus) cpus |= machine.pins->vcpus[vcpu].value;
+  for (const auto vcpu : vcpus) cpus |= pins.vcpus[vcpu].value;
   return cpus;
 }
 
 /// A guest node for each host node of the pins, in the order of the vCPUs: the
 /// first one is where the guest boots.
-void mirror_host(Resolver& in, Machine& machine) {
+void mirror_host(Resolver& in, const Pins& pins, Machine& machine) {
   const auto& pointer = in.profile().numa.topology.pointer;
   for (std::uint32_t vcpu = 0; vcpu < machine.cpus.value.count; ++vcpu) {
-    const auto& cpus = machine.pins->vcpus[vcpu].value;
+    const auto& cpus = pins.vcpus[vcpu].value;
     const auto node = only_node(in.host().topology, cpus);
     if (!node)
       return in.note({.fault = Fault::profile,
@@ -113,7 +114,7 @@ void follow_pins(const Resolver& in, Machine& machine) {
   if (!machine.pins || in.host().nodes.size() < 2) return;
   for (auto& node : machine.guest_nodes)
     if (node.host_nodes.empty())
-      if (const auto near = only_node(in.host().topology, host_cpus(machine, node.vcpus)))
+      if (const auto near = only_node(in.host().topology, host_cpus(*machine.pins, node.vcpus)))
         node.host_nodes = {*near};
 }
 
@@ -136,30 +137,36 @@ void share_memory(const Resolver& in, Machine& machine) {
   }
 }
 
+/// As the host's firmware says; nullopt: it does not, or what Linux takes for nonsense.
+std::optional<std::uint64_t> host_distance(const Resolver& in, std::uint32_t from,
+                                           std::uint32_t to) {
+  const auto& nodes = in.host().nodes;
+  const auto start = std::ranges::find(nodes, from, &host::Node::number);
+  const auto end = std::ranges::find(nodes, to, &host::Node::number);
+  if (start == nodes.end() || end == nodes.end() || start->distances.size() != nodes.size())
+    return std::nullopt;
+  const std::uint64_t distance = start->distances[static_cast<std::size_t>(end - nodes.begin())];
+  const bool possible =
+      from == to ? distance == profiles::own_distance
+                 : distance > profiles::own_distance && distance <= profiles::largest_distance;
+  return possible ? std::optional(distance) : std::nullopt;
+}
+
 /// Those of the host, if each guest node stands for another node of it.
 void measure_distances(const Resolver& in, Machine& machine) {
   auto& nodes = machine.guest_nodes;
   const auto says = [](const GuestNode& node) { return !node.distances.empty(); };
   if (std::ranges::any_of(nodes, says)) return;
-  std::set<std::uint32_t> seen;
+  std::set<std::uint32_t> places;
   for (const auto& node : nodes)
-    if (node.host_nodes.size() != 1 || !seen.insert(node.host_nodes.front()).second) return;
-  const auto& host = in.host().nodes;
-  std::vector<std::vector<std::uint64_t>> table;
-  for (const auto& from : nodes) {
-    const auto place = std::ranges::find(host, from.host_nodes.front(), &host::Node::number);
-    if (place == host.end() || place->distances.size() != host.size()) return;
-    table.emplace_back();
+    if (node.host_nodes.size() != 1 || !places.insert(node.host_nodes.front()).second) return;
+  std::vector<std::vector<std::uint64_t>> table(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i)
     for (const auto& to : nodes) {
-      const auto there = std::ranges::find(host, to.host_nodes.front(), &host::Node::number);
-      if (there == host.end()) return;
-      table.back().push_back(place->distances[static_cast<std::size_t>(there - host.begin())]);
-      const bool possible = &from == &to ? table.back().back() == profiles::own_distance
-                                         : table.back().back() > profiles::own_distance &&
-                                               table.back().back() <= profiles::largest_distance;
-      if (!possible) return;  // A firmware's fancy: the guest's default is better.
+      const auto distance = host_distance(in, nodes[i].host_nodes.front(), to.host_nodes.front());
+      if (!distance) return;  // The guest's own idea of it is better.
+      table[i].push_back(*distance);
     }
-  }
   for (std::size_t i = 0; i < nodes.size(); ++i) nodes[i].distances = std::move(table[i]);
   machine.distances = {.rule = "near-distances", .why = "as far apart as the host's nodes are"};
 }
@@ -268,7 +275,7 @@ void resolve_guest_nodes(Resolver& in, Machine& machine) {
 
 void resolve_node_memory(Resolver& in, Machine& machine) {
   if (in.profile().numa.topology.value == NumaTopology::host && machine.pins)
-    mirror_host(in, machine);
+    mirror_host(in, *machine.pins, machine);
   if (machine.guest_nodes.empty()) return;
   follow_pins(in, machine);
   share_memory(in, machine);
