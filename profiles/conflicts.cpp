@@ -3,17 +3,13 @@
 #include "profiles/source.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <set>
 #include <tuple>
 
 namespace hv::profiles {
-namespace {
 
-/// Notes a conflict at the first of the values that it is between, unless one
-/// of them is wrong in itself.
-void conflict(Reading& reading, std::initializer_list<std::string_view> between,
-              std::string message, std::string hint = {}) {
+void note_conflict(Reading& reading, std::initializer_list<std::string_view> between,
+                   std::string message, std::string hint) {
   const auto is_wrong = [&](std::string_view pointer) {
     return std::ranges::any_of(reading.problems, [&](const Error& problem) {
       return problem.id != "conflict" && problem.origin.pointer == pointer && !pointer.empty();
@@ -23,13 +19,15 @@ void conflict(Reading& reading, std::initializer_list<std::string_view> between,
   reading.note("conflict", std::string(*between.begin()), std::move(message), std::move(hint));
 }
 
+namespace {
+
 void check_topology(const Profile& profile, Reading& reading) {
   const auto& [sockets, dies, cores, threads] = profile.topology;
   const auto& cpus = profile.cpus;
   if (dies.value > 1 && profile.arch.value != Arch::x86_64)
-    conflict(reading, {dies.pointer, profile.arch.pointer},
-             fmt::format("there are no dies in sockets of {}", to_string(profile.arch.value)),
-             "leave 'dies' out: its cores can be in 'cores'");
+    note_conflict(reading, {dies.pointer, profile.arch.pointer},
+                  fmt::format("there are no dies in sockets of {}", to_string(profile.arch.value)),
+                  "leave 'dies' out: its cores can be in 'cores'");
   if (cpus.value.automatic) return;
   std::uint64_t product = 1;
   std::string where;
@@ -39,10 +37,10 @@ void check_topology(const Profile& profile, Reading& reading) {
   }
   if (where.empty() || product == cpus.value.value) return;
   where.erase(where.rfind('/'));
-  conflict(reading,
-           {where, cpus.pointer, sockets.pointer, dies.pointer, cores.pointer, threads.pointer},
-           fmt::format("the topology has {} CPUs, 'cpus' says {}", product, cpus.value.value),
-           "sockets x dies x cores x threads must be 'cpus'; what is left out is 1");
+  note_conflict(
+      reading, {where, cpus.pointer, sockets.pointer, dies.pointer, cores.pointer, threads.pointer},
+      fmt::format("the topology has {} CPUs, 'cpus' says {}", product, cpus.value.value),
+      "sockets x dies x cores x threads must be 'cpus'; what is left out is 1");
 }
 
 void check_cpu_features(const Profile& profile, Reading& reading) {
@@ -53,12 +51,12 @@ void check_cpu_features(const Profile& profile, Reading& reading) {
   for (const auto& [name, wanted] : profile.cpu_features) {
     if (!wanted.value) continue;
     if (profile.arch.value != Arch::x86_64)
-      conflict(reading, {wanted.pointer, profile.arch.pointer},
-               fmt::format("'{}' is a feature of x86_64, not of {}", name,
-                           to_string(profile.arch.value)));
+      note_conflict(reading, {wanted.pointer, profile.arch.pointer},
+                    fmt::format("'{}' is a feature of x86_64, not of {}", name,
+                                to_string(profile.arch.value)));
     if ((name == "ciphertext_hiding" || name == "secure_tsc") && !wants("sev_snp"))
-      conflict(reading, {wanted.pointer, "/cpu_features/sev_snp"},
-               fmt::format("'{}' needs 'sev_snp'", name), "set \"sev_snp\": true beside it");
+      note_conflict(reading, {wanted.pointer, "/cpu_features/sev_snp"},
+                    fmt::format("'{}' needs 'sev_snp'", name), "set \"sev_snp\": true beside it");
   }
 }
 
@@ -68,29 +66,33 @@ void check_kernel(const Profile& profile, Reading& reading) {
   for (const auto& [name, field] :
        {std::pair("initrd", &profile.initrd), std::pair("cmdline", &profile.cmdline)})
     if (!field->value.empty())
-      conflict(reading, {field->pointer, kernel}, fmt::format("'{}' needs 'kernel'", name),
-               "it is only used with a kernel that is started directly");
+      note_conflict(reading, {field->pointer, kernel}, fmt::format("'{}' needs 'kernel'", name),
+                    "it is only used with a kernel that is started directly");
   const auto& kind = profile.firmware.kind;
   if (kind.value == FirmwareKind::none)
-    conflict(reading, {kind.pointer, kernel}, "without firmware there must be a 'kernel' to start");
+    note_conflict(reading, {kind.pointer, kernel},
+                  "without firmware there must be a 'kernel' to start");
 }
 
 void check_firmware(const Profile& profile, Reading& reading) {
   const auto& [kind, secure_boot, code, vars] = profile.firmware;
   if (kind.value == FirmwareKind::bios && profile.arch.value != Arch::x86_64)
-    conflict(reading, {kind.pointer, profile.arch.pointer},
-             fmt::format("there is no bios for {}", to_string(profile.arch.value)),
-             "use \"uefi\", or leave 'firmware' out");
+    note_conflict(reading, {kind.pointer, profile.arch.pointer},
+                  fmt::format("there is no bios for {}", to_string(profile.arch.value)),
+                  "use \"uefi\", or leave 'firmware' out");
   const bool may_be_uefi =
       kind.value == FirmwareKind::uefi || kind.value == FirmwareKind::automatic;
   if (secure_boot.value && !may_be_uefi)
-    conflict(reading, {secure_boot.pointer, kind.pointer}, "'secure_boot' needs 'type' 'uefi'");
+    note_conflict(reading, {secure_boot.pointer, kind.pointer},
+                  "'secure_boot' needs 'type' 'uefi'");
   if (kind.value == FirmwareKind::none && !code.value.empty())
-    conflict(reading, {code.pointer, kind.pointer}, "'code' is firmware, and 'type' is 'none'");
+    note_conflict(reading, {code.pointer, kind.pointer},
+                  "'code' is firmware, and 'type' is 'none'");
   if (!vars.value.empty() && !may_be_uefi)
-    conflict(reading, {vars.pointer, kind.pointer}, "'vars' needs 'type' 'uefi'");
+    note_conflict(reading, {vars.pointer, kind.pointer}, "'vars' needs 'type' 'uefi'");
   else if (!vars.value.empty() && code.value.empty())
-    conflict(reading, {vars.pointer, code.pointer}, "'vars' needs the 'code' that it belongs to");
+    note_conflict(reading, {vars.pointer, code.pointer},
+                  "'vars' needs the 'code' that it belongs to");
 }
 
 void check_limits(const Profile& profile, Reading& reading) {
@@ -108,16 +110,16 @@ void check_limits(const Profile& profile, Reading& reading) {
 void check_disk(const Profile& profile, Reading& reading) {
   const auto& [size, base, format, cache, io] = profile.disk;
   if (!base.value.empty() && size.given() && size.value == 0)
-    conflict(reading, {base.pointer, size.pointer}, "a disk image, and 'disk_gb' is 0: no disk",
-             "leave one of the two out");
+    note_conflict(reading, {base.pointer, size.pointer},
+                  "a disk image, and 'disk_gb' is 0: no disk", "leave one of the two out");
   if (!base.value.empty() && format.value == DiskFormat::raw)
-    conflict(reading, {format.pointer, base.pointer},
-             "a disk on top of 'disk_image_path' cannot be 'raw'", "use \"qcow2\"");
+    note_conflict(reading, {format.pointer, base.pointer},
+                  "a disk on top of 'disk_image_path' cannot be 'raw'", "use \"qcow2\"");
   const bool direct = cache.value == DiskCache::none || cache.value == DiskCache::directsync;
   if (io.value == DiskIo::native && !direct)
-    conflict(reading, {io.pointer, cache.pointer},
-             fmt::format("'native' needs 'cache' 'none' or 'directsync', not '{}'",
-                         word_of(disk_cache_words, cache.value)));
+    note_conflict(reading, {io.pointer, cache.pointer},
+                  fmt::format("'native' needs 'cache' 'none' or 'directsync', not '{}'",
+                              word_of(disk_cache_words, cache.value)));
 }
 
 void check_cloud_init(const Profile& profile, Reading& reading) {
@@ -126,15 +128,15 @@ void check_cloud_init(const Profile& profile, Reading& reading) {
     for (const auto& [name, file] : {std::pair("meta_data_path", &meta_data),
                                      std::pair("network_config_path", &network_config)})
       if (!file->value.empty())
-        conflict(reading, {file->pointer, user_data.pointer, seed.pointer},
-                 fmt::format("'{}' needs 'user_data_path'", name),
-                 "a file with the line \"#cloud-config\" will do");
+        note_conflict(reading, {file->pointer, user_data.pointer, seed.pointer},
+                      fmt::format("'{}' needs 'user_data_path'", name),
+                      "a file with the line \"#cloud-config\" will do");
   if (seed.value.empty()) return;
   for (const auto* const file : {&user_data, &meta_data, &network_config})
     if (!file->value.empty())
-      conflict(reading, {file->pointer, seed.pointer},
-               "'seed_iso_path' is a whole seed: nothing can be added to it",
-               "leave one of the two out");
+      note_conflict(reading, {file->pointer, seed.pointer},
+                    "'seed_iso_path' is a whole seed: nothing can be added to it",
+                    "leave one of the two out");
 }
 
 /// The same port twice, be it at all addresses and at one of them.
@@ -147,21 +149,21 @@ bool collide(const Forward& one, const Forward& other) {
 void check_forward(const Network& network, Reading& reading) {
   const auto& forwards = network.forward;
   if (!forwards.empty() && network.mode.value != NetworkMode::user)
-    conflict(reading, {forwards.front().pointer, network.mode.pointer, network.bridge.pointer},
+    note_conflict(reading, {forwards.front().pointer, network.mode.pointer, network.bridge.pointer},
              fmt::format("mode '{}' has no use for 'forward'",
                          word_of(network_mode_words, network.mode.value)),
              "on a bridge the guest has an address of its own; else use \"mode\": \"user\"");
   for (std::size_t i = 0; i < forwards.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (collide(forwards[i], forwards[j]))
-        conflict(reading, {forwards[i].host.pointer, forwards[j].host.pointer},
+        note_conflict(reading, {forwards[i].host.pointer, forwards[j].host.pointer},
                  fmt::format("port {} of the host is forwarded twice", forwards[i].host.value));
 }
 
 void check_vsock(const Profile& profile, Reading& reading) {
   const auto& [enable, cid] = profile.vsock;
   if (!enable.value && cid.given())
-    conflict(reading, {cid.pointer, enable.pointer}, "'cid' is given, and 'enable' is false",
+    note_conflict(reading, {cid.pointer, enable.pointer}, "'cid' is given, and 'enable' is false",
              "leave one of the two out");
 }
 
@@ -170,33 +172,33 @@ void check_network(const Profile& profile, Reading& reading) {
   check_forward(profile.network, reading);
   if (mode.value == NetworkMode::bridge) {
     if (bridge.value.empty() && zone.value.empty())
-      conflict(reading, {mode.pointer, bridge.pointer, zone.pointer},
-               "mode 'bridge' needs 'bridge' or 'zone'",
-               "name the bridge, like \"bridge\": \"br0\"");
+      note_conflict(reading, {mode.pointer, bridge.pointer, zone.pointer},
+                    "mode 'bridge' needs 'bridge' or 'zone'",
+                    "name the bridge, like \"bridge\": \"br0\"");
     return;
   }
   const auto word = word_of(network_mode_words, mode.value);
   for (const auto& [name, field] : {std::pair("bridge", &bridge), std::pair("zone", &zone)})
     if (!field->value.empty())
-      conflict(reading, {field->pointer, mode.pointer},
-               fmt::format("mode '{}' has no use for '{}'", word, name),
-               "use \"mode\": \"bridge\", or leave one of the two out");
+      note_conflict(reading, {field->pointer, mode.pointer},
+                    fmt::format("mode '{}' has no use for '{}'", word, name),
+                    "use \"mode\": \"bridge\", or leave one of the two out");
   if (vhost.value)
-    conflict(reading, {vhost.pointer, mode.pointer, bridge.pointer, zone.pointer},
-             fmt::format("mode '{}' cannot have 'vhost'", word), "it needs mode 'bridge'");
+    note_conflict(reading, {vhost.pointer, mode.pointer, bridge.pointer, zone.pointer},
+                  fmt::format("mode '{}' cannot have 'vhost'", word), "it needs mode 'bridge'");
 }
 
 void check_display(const Profile& profile, Reading& reading) {
   const auto& [kind, headless, heads] = profile.display;
   if (headless.value && kind.value != DisplayKind::none)
-    conflict(reading, {headless.pointer, kind.pointer},
-             fmt::format("'headless' is no display, and 'type' is '{}'",
-                         word_of(display_words, kind.value)),
-             "leave one of the two out");
+    note_conflict(reading, {headless.pointer, kind.pointer},
+                  fmt::format("'headless' is no display, and 'type' is '{}'",
+                              word_of(display_words, kind.value)),
+                  "leave one of the two out");
   const auto& video = profile.video_heads;
   if (heads.given() && video.given() && heads.value != video.value)
-    conflict(reading, {heads.pointer, video.pointer},
-             fmt::format("{} heads here, and {} at /video/heads", heads.value, video.value));
+    note_conflict(reading, {heads.pointer, video.pointer},
+                  fmt::format("{} heads here, and {} at /video/heads", heads.value, video.value));
 }
 
 void check_looking_glass(const Profile& profile, Reading& reading) {
@@ -217,25 +219,26 @@ void check_host_devices(const Profile& profile, Reading& reading) {
       return problem.origin.pointer.starts_with(device.pointer + "/");
     });
     if (!is_told && !is_wrong)
-      conflict(reading, {device.pointer}, "nothing says which device is meant",
-               "give its 'address', or another of 'id', 'class', 'slot', 'serial', 'path'");
+      note_conflict(reading, {device.pointer}, "nothing says which device is meant",
+                    "give its 'address', or another of 'id', 'class', 'slot', 'serial', 'path'");
     // Several virtual functions or slices of one device are several devices.
     const bool whole = !device.virtual_function.given() && device.mdev.value.empty();
     if (whole && device.address.given() && !seen.insert(*device.address.value).second)
       reading.note("conflict", device.address.pointer,
                    fmt::format("'{}' is in the list already", to_string(*device.address.value)));
     if (!whole && device.all_functions.value)
-      conflict(reading, {device.all_functions.pointer},
-               "'all_functions' is for whole devices, not for a virtual function or slice of one");
+      note_conflict(
+          reading, {device.all_functions.pointer},
+          "'all_functions' is for whole devices, not for a virtual function or slice of one");
     if (!whole && device.hand_over.enable.value)
-      conflict(reading, {device.hand_over.enable.pointer},
-               "'hand_over' is for whole devices, not for a virtual function or slice of one");
+      note_conflict(reading, {device.hand_over.enable.pointer},
+                    "'hand_over' is for whole devices, not for a virtual function or slice of one");
     if (device.virtual_function.given() && !device.mdev.value.empty())
-      conflict(reading, {device.mdev.pointer, device.virtual_function.pointer},
-               "'mdev' and 'vf' exclude each other");
+      note_conflict(reading, {device.mdev.pointer, device.virtual_function.pointer},
+                    "'mdev' and 'vf' exclude each other");
     if (device.primary_gpu.value && primary != nullptr)
-      conflict(reading, {device.primary_gpu.pointer, primary->primary_gpu.pointer},
-               "only one device can be the 'primary_gpu'");
+      note_conflict(reading, {device.primary_gpu.pointer, primary->primary_gpu.pointer},
+                    "only one device can be the 'primary_gpu'");
     if (device.primary_gpu.value) primary = &device;
   }
 }
@@ -243,23 +246,25 @@ void check_host_devices(const Profile& profile, Reading& reading) {
 void check_pinning(const Profile& profile, Reading& reading) {
   const auto& pinning = profile.pinning;
   if (!pinning.second_way.empty())
-    conflict(reading, {pinning.second_way, pinning.vcpus.pointer},
-             "'place', 'near', 'vcpus' and 'cpus' exclude each other", "keep one of them");
+    note_conflict(reading, {pinning.second_way, pinning.vcpus.pointer},
+                  "'place', 'near', 'vcpus' and 'cpus' exclude each other", "keep one of them");
   if (!profile.cpu_pinning.empty() && pinning.vcpus.given())
-    conflict(reading, {"/cpu_pinning", pinning.vcpus.pointer},
-             "'cpu_pinning' and 'pinning' both say where vCPUs run", "leave one of the two out");
+    note_conflict(reading, {"/cpu_pinning", pinning.vcpus.pointer},
+                  "'cpu_pinning' and 'pinning' both say where vCPUs run",
+                  "leave one of the two out");
   if (const auto& scheduler = pinning.scheduler;
       scheduler.priority.given() && !scheduler.real_time())
-    conflict(reading, {scheduler.priority.pointer},
-             "only the policies 'fifo' and 'rr' have a priority", "add \"policy\": \"fifo\"");
+    note_conflict(reading, {scheduler.priority.pointer},
+                  "only the policies 'fifo' and 'rr' have a priority", "add \"policy\": \"fifo\"");
   if (!pinning.isolate.value) return;
   if (!pinning.exclusive.value.value_or(true))
-    conflict(reading, {pinning.isolate.pointer, pinning.exclusive.pointer},
-             "'isolate' keeps the host off the vCPUs' cores, and 'exclusive' lets other guests in",
-             "leave 'exclusive' out: it follows from 'isolate'");
+    note_conflict(
+        reading, {pinning.isolate.pointer, pinning.exclusive.pointer},
+        "'isolate' keeps the host off the vCPUs' cores, and 'exclusive' lets other guests in",
+        "leave 'exclusive' out: it follows from 'isolate'");
   if (!pinning.vcpus.given() && profile.cpu_pinning.empty())
-    conflict(reading, {pinning.isolate.pointer}, "'isolate' needs to know where the vCPUs run",
-             "add 'place', 'near', 'vcpus' or 'cpus' beside it");
+    note_conflict(reading, {pinning.isolate.pointer}, "'isolate' needs to know where the vCPUs run",
+                  "add 'place', 'near', 'vcpus' or 'cpus' beside it");
 }
 
 void check_ready(const Profile& profile, Reading& reading) {
@@ -269,19 +274,19 @@ void check_ready(const Profile& profile, Reading& reading) {
        {std::tuple("address", &address, ReadyKind::tcp),
         std::tuple("text", &text, ReadyKind::serial_match)}) {
     if (kind.value == belongs_to && field->value.empty())
-      conflict(reading, {kind.pointer, field->pointer},
-               fmt::format("'type' '{}' needs '{}'", word, name));
+      note_conflict(reading, {kind.pointer, field->pointer},
+                    fmt::format("'type' '{}' needs '{}'", word, name));
     if (kind.value != belongs_to && !field->value.empty())
-      conflict(reading, {field->pointer, kind.pointer},
-               fmt::format("'type' '{}' has no use for '{}'", word, name));
+      note_conflict(reading, {field->pointer, kind.pointer},
+                    fmt::format("'type' '{}' has no use for '{}'", word, name));
   }
   if (kind.value != ReadyKind::serial_match) return;
   if (profile.console.value == ConsoleKind::none)
-    conflict(reading, {kind.pointer, profile.console.pointer},
-             "'serial-match' reads the console, and there is none");
+    note_conflict(reading, {kind.pointer, profile.console.pointer},
+                  "'serial-match' reads the console, and there is none");
   if (!profile.watch.value)
-    conflict(reading, {kind.pointer, profile.watch.pointer},
-             "'serial-match' needs 'watch', which keeps what the console prints");
+    note_conflict(reading, {kind.pointer, profile.watch.pointer},
+                  "'serial-match' needs 'watch', which keeps what the console prints");
 }
 
 /// Options of QEMU that would take the guest out of our hands.
@@ -321,7 +326,7 @@ constexpr void (*checks[])(const Profile&, Reading&) = {
     check_topology,        check_cpu_features, check_kernel,
     check_firmware, check_limits,        check_disk,         check_cloud_init,
     check_network,         check_display,      check_looking_glass,
-    check_host_devices,    check_pinning,      check_ready,
+    check_host_devices,    check_pinning, check_numa,      check_ready,
     check_extra_arguments, check_vsock,
 };
 

@@ -5,6 +5,8 @@
 
 #include "profiles/fields.h"
 
+#include <initializer_list>
+
 namespace hv::profiles {
 
 /// Reads every field there is.
@@ -12,6 +14,15 @@ namespace hv::profiles {
 
 /// Those of huge pages, pinning and devices of the host: a part of it.
 void read_host_resources(Fields& fields, Profile& profile);
+
+/// Of NUMA.
+[[nodiscard]] Numa read_numa(Fields& fields);
+void check_numa(const Profile& profile, Reading& reading);
+
+/// Notes a conflict at the first of the values that it is between, unless one
+/// of them is wrong in itself.
+void note_conflict(Reading& reading, std::initializer_list<std::string_view> between,
+                   std::string message, std::string hint = {});
 
 /// Notes the fields that contradict each other, as far as that can be told
 /// without knowing the host. Fields that have problems already are left alone.

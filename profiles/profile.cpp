@@ -9,8 +9,7 @@
 namespace hv::profiles {
 namespace {
 
-constexpr std::uint64_t largest_memory_mib = 1ULL << 32U;  // 4 PiB: 52 bits of address.
-constexpr std::uint64_t largest_disk_gib = 1ULL << 32U;    // 4 EiB: well below 64 bits of bytes.
+constexpr std::uint64_t largest_disk_gib = 1ULL << 32U;  // 4 EiB: well below 64 bits of bytes.
 
 void read_identity(Fields& fields, Profile& profile) {
   profile.name =
@@ -42,17 +41,6 @@ Topology read_topology(Fields& fields) {
           .cores = fields["cores"].number(count(1024), {.text = "Cores in a die", .example = "2"}),
           .threads =
               fields["threads"].number(count(64), {.text = "Threads of a core", .example = "2"})};
-}
-
-std::vector<Sourced<std::uint64_t>> read_numa(Fields& fields) {
-  const auto [nodes, pointer] = fields["nodeset"].parsed(
-      parse_number_set, number_set_form,
-      {.text = "The host's NUMA nodes that the guest's memory comes from, strictly",
-       .example = "\"0-1\""});
-  std::vector<Sourced<std::uint64_t>> all;
-  all.reserve(nodes.size());
-  for (const auto node : nodes) all.push_back({node, pointer});
-  return all;
 }
 
 /// The named toggles that the profile gives.
@@ -121,8 +109,11 @@ void read_machine(Fields& fields, Profile& profile) {
   profile.memory_mib = fields["memory_mb"].amount(
       {.min = 256, .max = largest_memory_mib, .unit = "MiB"}, 256,
       {.text = "Memory. `AUTO_DETECT`: 2 GiB a CPU, at most half the host's", .example = "4096"});
-  profile.numa_nodes = fields["numa"].object(
-      read_numa, {.text = "Where memory comes from", .example = "{\"nodeset\": \"0-1\"}"});
+  profile.numa = fields["numa"].object(
+      read_numa,
+      {.text = "NUMA nodes: those of the guest, and those of the host that its memory comes from",
+       .example = R"({"nodes": [{"host_nodes": "0"}, {"host_nodes": "1"}]})"},
+      "topology");
   profile.cpu_features = fields["cpu_features"].object(
       read_cpu_features,
       {.text = "CPU features that hosts need to be able to give", .example = "{\"shstk\": true}"});

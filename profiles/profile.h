@@ -6,6 +6,7 @@
 #pragma once
 
 #include "launcher/base/error.h"
+#include "profiles/numa.h"
 #include "profiles/pinning.h"
 #include "profiles/sourced.h"
 #include "vfio/groups.h"
@@ -17,6 +18,8 @@
 #include <vector>
 
 namespace hv::profiles {
+
+inline constexpr std::uint64_t largest_memory_mib = 1ULL << 32U;  // 4 PiB: 52 bits of address.
 
 enum class Arch : std::uint8_t { x86_64, aarch64, riscv64, loongarch64 };
 enum class Accelerator : std::uint8_t { automatic, kvm, tcg };
@@ -205,7 +208,7 @@ struct Profile {
   Sourced<Amount> cpus;
   Topology topology;
   Sourced<Amount> memory_mib;
-  std::vector<Sourced<std::uint64_t>> numa_nodes;  ///< Host nodes.
+  Numa numa;
   HugePages huge_pages;
   std::vector<Sourced<std::uint64_t>> cpu_pinning;
   Pinning pinning;
@@ -259,6 +262,13 @@ struct Source {
 [[nodiscard]] std::string_view to_string(DiskIo io);
 [[nodiscard]] std::string_view to_string(Protocol protocol);
 [[nodiscard]] std::string_view to_string(Confinement confinement);
+
+/// What QEMU's machine of an architecture cannot give: which node is wrong, and why.
+struct NumaLimit {
+  std::size_t node = 0;
+  std::string message;
+};
+[[nodiscard]] std::optional<NumaLimit> numa_limit(Arch arch, const std::vector<CpuSet>& nodes);
 
 /// Whether `name` is a VM's name: [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
 [[nodiscard]] bool is_vm_name(std::string_view name);

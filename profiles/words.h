@@ -106,6 +106,18 @@ inline constexpr Word<Confinement> confinement_words[] = {
     {"off", Confinement::off},
 };
 
+inline constexpr Word<NumaTopology> numa_topology_words[] = {
+    {"none", NumaTopology::none},
+    {"host", NumaTopology::host},
+};
+
+inline constexpr Word<NumaPolicy> numa_policy_words[] = {
+    {"bind", NumaPolicy::bind},
+    {"strict", NumaPolicy::bind},  // libvirt's word for it.
+    {"preferred", NumaPolicy::preferred},
+    {"interleave", NumaPolicy::interleave},
+};
+
 inline constexpr Word<Placement> placement_words[] = {
     {"one-l3", Placement::one_l3},   {"one-node", Placement::one_node},
     {"p-cores", Placement::p_cores}, {"e-cores", Placement::e_cores},

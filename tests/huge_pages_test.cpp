@@ -93,6 +93,24 @@ TEST_CASE("pages that are promised to others do not count as free") {
   CHECK_EQ(pages_on(tree, 0), "524");
 }
 
+TEST_CASE("surplus pages of another node are not made on this one") {
+  const TempTree tree;
+  const auto root = tree.root();
+  const std::string whole = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages_mempolicy";
+  put(tree, {.node = 0, .pages = 48});
+  put(tree, {.node = 1, .pages = 80, .surplus = 72});
+  tree.write(whole, "128\n");
+  const auto set = set_pool(root, pool_directory(0, 2048) + "nr_hugepages", "5");
+  if (!set && set.error().fault == hv::Fault::permission) return;  // A container without mbind(2).
+  REQUIRE(set.has_value());
+  CHECK_EQ(tree.read(whole), "13");
+  CHECK_EQ(pages_on(tree, 0), "48\n");
+  // Without any, the node's own file will do.
+  put(tree, {.node = 1, .pages = 80});
+  REQUIRE(set_pool(root, pool_directory(0, 2048) + "nr_hugepages", "5").has_value());
+  CHECK_EQ(pages_on(tree, 0), "5");
+}
+
 TEST_CASE("a kernel without NUMA has one pool") {
   const TempTree tree;
   const auto root = tree.root();

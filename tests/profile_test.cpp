@@ -133,8 +133,8 @@ TEST_CASE("each field, right and wrong") {
        "p:2:21: error: /numa/nodeset: '0-99999999999999999999' is not a set of numbers like 0-1,3, "
        "each at most 1023 [bad-value]\n"
        "p:2:61: error: /hugepages: expected true or false, found the string 'yes' [wrong-type]"},
-      {R"x("numa": {"nodes": "0"})x",
-       "p:2:10: error: /numa/nodes: unknown member 'nodes' [unknown-member]"},
+      {R"x("numa": {"node": "0"})x",
+       "p:2:10: error: /numa/node: unknown member 'node' [unknown-member]"},
       {R"x("hugepages": true)x", "ok"},
       {R"x("cpu_pinning": [0, 1, 2])x", "ok"},
       {R"x("cpu_pinning": [0, -1, 1.5, "2", 99999])x",

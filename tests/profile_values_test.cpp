@@ -87,9 +87,9 @@ TEST_CASE("a value knows where it came from") {
       "qemu": {"extra_args": [{"reason": "r", "args": ["-a", "b"]}]})");
   CHECK_EQ(profile.firmware.kind.value, FirmwareKind::uefi);
   CHECK_EQ(profile.firmware.kind.pointer, "/firmware");
-  REQUIRE_EQ(profile.numa_nodes.size(), 3);
-  CHECK_EQ(profile.numa_nodes[2].value, 2);
-  CHECK_EQ(profile.numa_nodes[2].pointer, "/numa/nodeset");
+  REQUIRE_EQ(profile.numa.nodeset.size(), 3);
+  CHECK_EQ(profile.numa.nodeset[2].value, 2);
+  CHECK_EQ(profile.numa.nodeset[2].pointer, "/numa/nodeset");
   CHECK_FALSE(profile.memory_balloon.value);
   CHECK_EQ(profile.memory_balloon.pointer, "/memballoon/disable");
   REQUIRE_EQ(profile.host_devices.size(), 1);

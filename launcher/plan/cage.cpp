@@ -73,7 +73,10 @@ class Builder {
   }
 
   void add_memory() {
-    cage_.places_memory = !machine_.memory_nodes.value.empty();
+    cage_.places_memory = !machine_.memory_nodes.value.empty() ||
+                          std::ranges::any_of(machine_.guest_nodes, [](const GuestNode& node) {
+                            return !node.host_nodes.empty();
+                          });
     cage_.locks_memory = machine_.locked_memory_mib.value != 0;
     if (profile_.looking_glass.enable.value)
       grant(machine_.looking_glass_file(), Access::write,

@@ -30,6 +30,10 @@ void emit_accelerator(const Machine& machine, CommandLine& line);
 
 /// `-cpu`, with `properties` after the model ("pauth-impdef=on"), and `-smp`.
 void emit_cpus(const Machine& machine, std::string_view properties, CommandLine& line);
+
+/// Whether all RAM is one object, "ram", and not what QEMU makes by itself or a
+/// node's.
+[[nodiscard]] bool has_own_ram(const Machine& machine);
 void emit_memory(const Machine& machine, CommandLine& line);
 void emit_flash(const Machine& machine, CommandLine& line);
 void emit_kernel(const Machine& machine, CommandLine& line);

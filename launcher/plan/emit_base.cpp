@@ -32,45 +32,14 @@ void emit_identity(const Machine& machine, CommandLine& line) {
            {.rule = "log", .why = "QEMU's messages carry their time"});
 }
 
-static bool wants(const Machine& machine, std::string_view memory_option) {
-  const auto& options = machine.profile.memory_options;
-  const auto found = std::ranges::find(options, memory_option, &profiles::Feature::name);
-  return found != options.end() && found->wanted.value;
-}
-
-/// Whether RAM is an object of its own, or what QEMU makes by itself.
-static bool has_own_ram(const Machine& machine) {
-  return machine.huge_page_kib != 0 || !machine.memory_nodes.value.empty() ||
-         wants(machine, "shared");
-}
-
-/// Clearing huge pages takes a second for each 4 GiB or so: by threads of the
-/// nodes that the pages are on.
-static void emit_preallocation(const Machine& machine, json::object& ram, CommandLine& line) {
-  constexpr std::uint64_t most_threads = 16;
-  ram["hugetlb"] = true;
-  ram["hugetlbsize"] = machine.huge_page_kib << 10U;
-  ram["prealloc"] = true;
-  ram["prealloc-threads"] = std::min(machine.cpus.value.count, most_threads);
-  const auto& nodes = machine.memory_nodes.value;
-  if (nodes.empty() || !machine.qemu->has_type("thread-context")) return;
-  line.add("-object",
-           json::object{{"qom-type", "thread-context"},
-                        {"id", "near-ram"},
-                        {"node-affinity", json::array(nodes.begin(), nodes.end())}},
-           {.rule = "near-preallocation", .why = "CPUs beside the pages clear them"});
-  ram["prealloc-context"] = "near-ram";
-}
-
 void emit_machine(const Machine& machine, const Props& specific, CommandLine& line) {
   const auto& flash = machine.flash;
-  const bool own_ram = has_own_ram(machine);
   // A dump of a guest's memory is for the guest's owner, not for a core file.
   line.add("-machine",
            Props(machine.type.value)
                .set("dump-guest-core", "off")
-               .set("mem-merge", wants(machine, "merge") ? "on" : "off")
-               .set_if(own_ram, "memory-backend", "ram")
+               .set("mem-merge", machine.wants_memory("merge") ? "on" : "off")
+               .set_if(has_own_ram(machine), "memory-backend", "ram")
                .set_if(flash.has_value(), "pflash0", "firmware-code")
                .set_if(flash && !flash->value.vars.empty(), "pflash1", "firmware-vars")
                .append(specific),
@@ -95,36 +64,6 @@ void emit_cpus(const Machine& machine, std::string_view properties, CommandLine&
                .set("cores", cores)
                .set("threads", threads),
            machine.cpus.cause);
-}
-
-void emit_memory(const Machine& machine, CommandLine& line) {
-  const auto& profile = machine.profile;
-  line.add("-m", Props().set("size", fmt::format("{}M", machine.memory_mib.value)),
-           machine.memory_mib.cause);
-  if (wants(machine, "lock"))
-    line.add("-overcommit", Props().set("mem-lock", "on"),
-             {.pointer = "/memory_options/lock", .why = "no page of the guest is swapped out"});
-  if (!has_own_ram(machine)) return;
-
-  json::object ram = {{"qom-type", "memory-backend-memfd"},
-                      {"id", "ram"},
-                      {"size", machine.memory_mib.value << 20U},
-                      {"share", wants(machine, "shared")}};
-  Cause cause{.pointer = "/memory_options/shared",
-              .why = "RAM that helper programs of the host can map"};
-  const auto& nodes = machine.memory_nodes;
-  if (!nodes.value.empty()) {
-    ram["host-nodes"] = json::array(nodes.value.begin(), nodes.value.end());
-    // Huge pages are counted out for these nodes.
-    ram["policy"] = machine.strict_nodes || machine.huge_page_kib != 0 ? "bind" : "preferred";
-    cause = nodes.cause;
-  }
-  if (machine.huge_page_kib != 0) {
-    emit_preallocation(machine, ram, line);
-    cause = {.pointer = profile.huge_pages.enable.pointer,
-             .why = "RAM from huge pages, all taken before the guest starts"};
-  }
-  line.add("-object", ram, std::move(cause));
 }
 
 void emit_flash(const Machine& machine, CommandLine& line) {

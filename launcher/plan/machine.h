@@ -54,6 +54,16 @@ struct Sibling {
   Cause cause;
 };
 
+/// A NUMA node of the guest: which vCPUs it has, and where its memory comes from.
+struct GuestNode {
+  CpuSet vcpus;
+  std::uint64_t memory_mib = 0;
+  std::vector<std::uint32_t> host_nodes{};  ///< Empty: any.
+  profiles::NumaPolicy policy = profiles::NumaPolicy::preferred;
+  std::vector<std::uint64_t> distances{};  ///< To each node; empty: the guest's own idea of it.
+  Cause cause{};
+};
+
 struct Machine {
   profiles::Profile profile;
   const qemu::Capabilities* qemu = nullptr;
@@ -69,6 +79,8 @@ struct Machine {
   std::vector<HugePages> huge_pages;
   Choice<std::vector<std::uint32_t>> memory_nodes;  ///< Host nodes; empty: any.
   bool strict_nodes = false;                        ///< From nowhere else, whatever happens.
+  std::vector<GuestNode> guest_nodes;               ///< Empty: the guest sees no nodes.
+  Cause distances;                                  ///< Why the nodes are so far apart.
   std::optional<Pins> pins;
   std::vector<PassedFunction> passed;
   std::vector<Sibling> siblings;
@@ -98,6 +110,8 @@ struct Machine {
 
   /// What to emit for "windows", "win11" or "Windows Server", and not for "darwin".
   [[nodiscard]] bool is_windows() const;
+  /// Whether `memory_options` has this toggle on.
+  [[nodiscard]] bool wants_memory(std::string_view option) const;
   [[nodiscard]] bool kvm() const { return accelerator.value == "kvm"; }
   /// A file of its own for each guest: whoever opens it sees the screen.
   [[nodiscard]] std::string looking_glass_file() const {

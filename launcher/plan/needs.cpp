@@ -55,7 +55,10 @@ host::Needs needs_of(const profiles::Profile& profile) {
   }
   if (const auto near = near_device(profile.pinning)) needs.devices.push_back({.address = near});
   needs.topology = !profile.cpu_pinning.empty() || profile.pinning.given();
-  needs.nodes = needs.topology || profile.huge_pages.enable.value;
+  const auto& numa = profile.numa;
+  const bool guest_nodes =
+      !numa.nodes.empty() || numa.topology.value != profiles::NumaTopology::none;
+  needs.nodes = needs.topology || guest_nodes || profile.huge_pages.enable.value;
   return needs;
 }
 

@@ -118,7 +118,32 @@ class Solver {
                        to_string(isolated))});
   }
 
+  /// Each guest node by itself: the order of its vCPUs is the profile's.
+  void pin_parts() {
+    auto in = *in_;
+    pins_.vcpus.resize(in.vcpus);
+    for (const auto& [vcpus, within, where] : in_->parts) {
+      in.vcpus = vcpus.size();
+      in.within = within;
+      auto placed = place(in, pins_.warnings);
+      if (!placed) {
+        for (auto& error : placed.error()) note(in_context(std::move(error), "placing " + where));
+        return;
+      }
+      auto vcpu = vcpus.begin();
+      for (const auto& [core, used] : placed->slots) {
+        in.taken |= core->cpus;
+        for (const auto cpu : used)
+          pins_.vcpus[*vcpu++] = {CpuSet{cpu},
+                                  {.pointer = in.wish.vcpus.pointer, .why = placed->why}};
+      }
+    }
+    cores_ = in.taken;
+    pins_.guest = guest_of(*in_, pins_.vcpus);
+  }
+
   void pin_by_intent() {
+    if (!in_->parts.empty()) return pin_parts();
     auto placed = place(*in_, pins_.warnings);
     if (!placed) {
       std::ranges::move(placed.error(), std::back_inserter(errors_));

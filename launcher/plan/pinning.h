@@ -36,6 +36,13 @@ struct DevicePlace {
 /// Whether the guest's machine has dies: x86's have, QEMU's `virt` has none.
 enum class Dies : std::uint8_t { none, possible };
 
+/// The vCPUs of a NUMA node of the guest, and where an intent may put them.
+struct PinPart {
+  CpuSet vcpus;
+  CpuSet within;      ///< Host CPUs; empty: all.
+  std::string where;  ///< "guest node 1 on host node 0".
+};
+
 struct PinningInputs {
   const host::Topology& host;
   const profiles::Pinning& wish;
@@ -46,6 +53,9 @@ struct PinningInputs {
   std::optional<DevicePlace> near{};   ///< For profiles::NearDevice.
   std::uint64_t memory_mib = 0;        ///< Where there is a choice, a node with so much free,
   std::uint64_t huge_page_kib = 0;     ///< in huge pages of this size unless 0.
+  std::span<const PinPart> parts{};    ///< All vCPUs are in one of them; none: the guest is one.
+  CpuSet within{};                     ///< Of the part that is being placed,
+  CpuSet taken{};                      ///< and what those before it have.
 };
 
 struct Pins {

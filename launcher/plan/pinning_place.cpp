@@ -16,7 +16,7 @@ using profiles::Smt;
 
 class Placer {
  public:
-  explicit Placer(const PinningInputs& in) : in_(&in), free_(free_cpus(in)) {
+  explicit Placer(const PinningInputs& in) : in_(&in), free_(free_cpus(in) - in.taken) {
     if (const auto* const placement = std::get_if<Placement>(&in.wish.vcpus.value))
       placement_ = *placement;
     else
@@ -81,6 +81,7 @@ std::vector<Smt> Placer::ways() const {
 }
 
 bool Placer::is_wanted(const Core& core) const {
+  if (!in_->within.empty() && !in_->within.contains(core.cpus)) return false;
   if (is(Placement::p_cores)) return core.kind == CpuKind::performance;
   if (is(Placement::e_cores)) return core.kind == CpuKind::efficiency;
   if (near_ == nullptr || !in_->near) return true;

@@ -63,14 +63,10 @@ void resolve_memory(Resolver& in, Machine& machine) {
     const auto chosen = std::min(machine.cpus.value.count * 2048, in.host().memory_mib / 2);
     machine.memory_mib.value = std::max(chosen, wish.value.value);
     machine.memory_mib.cause.why = "2 GiB a vCPU, at most half of this host's memory";
+    // What is ours to choose is whole huge pages.
+    if (const auto page_mib = in.huge_page_kib() / 1024; page_mib > 1)
+      machine.memory_mib.value -= machine.memory_mib.value % page_mib;
   }
-  for (const auto& node : in.profile().numa_nodes)
-    if (std::ranges::find(in.host().numa_nodes, node.value) == in.host().numa_nodes.end())
-      in.note({.fault = Fault::missing,
-               .id = "no-numa-node",
-               .message = fmt::format("this host has no NUMA node {}", node.value),
-               .origin = {.pointer = node.pointer},
-               .hint = "`ls /sys/devices/system/node` lists them"});
 }
 
 void resolve_network(Resolver& in, Machine& machine) {
@@ -199,7 +195,12 @@ std::expected<Machine, Errors> resolve(const Inputs& inputs) {
   resolve_machine_type(in, machine);
   resolve_cpus(in, machine);
   resolve_memory(in, machine);
+  resolve_guest_nodes(in, machine);
   resolve_pins(in, machine);
+  resolve_node_memory(in, machine);
+  // Pins may have made threads of what were cores.
+  machine.amd_threads = machine.cpu_model.value == "host" && machine.cpus.value.threads > 1 &&
+                        in.host().cpu_vendor == "AuthenticAMD";
   resolve_memory_nodes(in, machine);
   resolve_huge_pages(in, machine);
   resolve_devices(in, machine);

@@ -171,8 +171,6 @@ void resolve_cpus(Resolver& in, Machine& machine) {
                                     type->max_cpus, machine.cpus.value.count),
              .origin = {.pointer = wish.pointer}});
   resolve_cpu_model(in, machine);
-  machine.amd_threads = machine.cpu_model.value == "host" && machine.cpus.value.threads > 1 &&
-                        in.host().cpu_vendor == "AuthenticAMD";
 }
 
 }  // namespace hv::plan

@@ -4,7 +4,19 @@
 #include <boost/uuid/name_generator_sha1.hpp>
 #include <boost/uuid/uuid_io.hpp>
 
+#include <algorithm>
+
 namespace hv::plan {
+
+static bool wants(const profiles::Profile& profile, std::string_view memory_option) {
+  const auto& options = profile.memory_options;
+  const auto found = std::ranges::find(options, memory_option, &profiles::Feature::name);
+  return found != options.end() && found->wanted.value;
+}
+
+bool Machine::wants_memory(std::string_view option) const {
+  return wants(profile, option);
+}
 
 bool Machine::is_windows() const {
   const std::string_view os = profile.os.value;
@@ -33,9 +45,22 @@ std::vector<CpuClaim> Resolver::cpu_claims() const {
 }
 
 bool Resolver::wants_memory(std::string_view option) const {
-  const auto& options = profile().memory_options;
-  const auto found = std::ranges::find(options, option, &profiles::Feature::name);
-  return found != options.end() && found->wanted.value;
+  return wants(profile(), option);
+}
+
+void Resolver::check_host_node(std::uint64_t node, const std::string& pointer) {
+  if (std::ranges::find(host().numa_nodes, node) != host().numa_nodes.end()) return;
+  note({.fault = Fault::missing,
+        .id = "no-numa-node",
+        .message = fmt::format("this host has no NUMA node {}", node),
+        .origin = {.pointer = pointer},
+        .hint = "`ls /sys/devices/system/node` lists them"});
+}
+
+std::uint64_t Resolver::huge_page_kib() const {
+  const auto& wish = profile().huge_pages;
+  if (!wish.enable.value) return 0;
+  return wish.size_kib.value != 0 ? wish.size_kib.value : host().default_huge_page_kib;
 }
 
 std::expected<Machine, Errors> Resolver::finish(Machine machine) {

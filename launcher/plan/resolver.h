@@ -47,6 +47,12 @@ class Resolver {
   /// Whether `memory_options` has this toggle on.
   [[nodiscard]] bool wants_memory(std::string_view option) const;
 
+  /// Notes it if the host has no such NUMA node.
+  void check_host_node(std::uint64_t node, const std::string& pointer);
+
+  /// The size of the huge pages that are asked for; 0: none.
+  [[nodiscard]] std::uint64_t huge_page_kib() const;
+
   /// A UUID that is the same at every start of this VM on this host, and
   /// another for each `purpose` (RFC 9562, version 5).
   [[nodiscard]] std::string seed_for(std::string_view purpose) const;
@@ -66,7 +72,11 @@ class Resolver {
 
 void resolve_machine_type(Resolver& in, Machine& machine);
 void resolve_cpus(Resolver& in, Machine& machine);
+/// Those that the profile lists: their vCPUs, before these are pinned.
+void resolve_guest_nodes(Resolver& in, Machine& machine);
 void resolve_pins(Resolver& in, Machine& machine);
+/// And the rest of them, and those that follow from the pins.
+void resolve_node_memory(Resolver& in, Machine& machine);
 void resolve_memory_nodes(Resolver& in, Machine& machine);
 void resolve_huge_pages(Resolver& in, Machine& machine);
 void resolve_vsock(Resolver& in, Machine& machine);

@@ -3,8 +3,14 @@
 
 #include "launcher/base/text.h"
 
+#include <linux/mempolicy.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <thread>
 
 namespace hv::run {
 namespace {
@@ -39,6 +45,46 @@ Result<std::uint64_t> number_in(const Root& root, const std::string& path) {
   if (error != std::errc{} || end != text.data() + text.size())
     return fail(Fault::failed, "bad-value", "{} holds '{}', not a number", path, text);
   return number;
+}
+
+constexpr std::string_view node_directory = "/sys/devices/system/node/node";
+
+/// What the pools of a size have on the nodes beside one.
+struct Others {
+  std::uint64_t base = 0;
+  std::uint64_t surplus = 0;
+};
+
+Result<Others> others_of(const Root& root, std::uint32_t node, std::string_view pool) {
+  Others others;
+  for (const auto& name : TRY(root.list("/sys/devices/system/node"))) {
+    const auto directory = fmt::format("/sys/devices/system/node/{}/{}", name, pool);
+    if (!name.starts_with("node") || name == fmt::format("node{}", node) || !root.exists(directory))
+      continue;
+    const auto pages = TRY(number_in(root, directory + "/nr_hugepages"));
+    const auto surplus = TRY(number_in(root, directory + "/surplus_hugepages"));
+    others.base += pages - std::min(pages, surplus);
+    others.surplus += surplus;
+  }
+  return others;
+}
+
+/// Writes the size of the whole pool, as a thread that has memory of one node
+/// only: the kernel then adds pages there, or takes them from there.
+Result<> write_for_node(const Root& root, const std::string& file, std::uint64_t pages,
+                        std::uint32_t node) {
+  Result<> written;
+  // A policy is a thread's own: QEMU must not inherit it.
+  std::thread([&] {
+    constexpr std::size_t bits = 8 * sizeof(unsigned long);
+    std::array<unsigned long, 1024 / bits> nodes{};
+    nodes[node / bits] = 1UL << node % bits;
+    if (::syscall(SYS_set_mempolicy, MPOL_BIND, nodes.data(), nodes.size() * bits + 1) < 0)
+      written = fail_errno("keep to the memory of node {}", node);
+    else
+      written = root.write(file, std::to_string(pages));
+  }).join();
+  return written;
 }
 
 Result<Pool> read_pool(const Root& root, const Paths& paths) {
@@ -93,6 +139,27 @@ bool has_larger_pool(const Root& root, const std::string& journal) {
 
 }  // namespace
 
+Result<> set_pool(const Root& root, const std::string& file, const std::string& pages) {
+  const std::string_view path = file;
+  std::uint32_t node = 0;
+  std::uint64_t wanted = 0;
+  if (!path.starts_with(node_directory)) return root.write(file, pages);
+  const auto* const digits = path.data() + node_directory.size();
+  const auto [end, error] = std::from_chars(digits, path.data() + path.size(), node);
+  const auto [rest, bad] = std::from_chars(pages.data(), pages.data() + pages.size(), wanted);
+  // "hugepages/hugepages-2048kB"
+  const auto from = static_cast<std::size_t>(end - path.data()) + 1;
+  if (error != std::errc{} || bad != std::errc{} || from >= path.rfind('/') || node >= 1024)
+    return root.write(file, pages);
+  const auto pool = path.substr(from, path.rfind('/') - from);
+  const auto whole = fmt::format("/sys/kernel/mm/{}/nr_hugepages_mempolicy", pool);
+  const auto others = TRY(others_of(root, node, pool));
+  // Kernels (6.1 and 6.12 do) take surplus pages of other nodes for some that this one is to keep,
+  // and make as many more.
+  if (others.surplus == 0 || !root.exists(whole)) return root.write(file, pages);
+  return write_for_node(root, whole, others.base + wanted, node);
+}
+
 Result<Turn> lock_pools(const Place& place) {
   // Another start clears its pages meanwhile, some seconds for many GiB.
   constexpr std::chrono::minutes patience{5};
@@ -129,7 +196,7 @@ Result<> make_huge_pages(const Root& root, const plan::HugePages& wanted, Journa
   for (int i = 0; i < tries && pool.available() < wanted.pages; ++i) {
     if (i != 0) compact(root, wanted.node);
     const auto goal = pool.pages + (wanted.pages - pool.available());
-    auto written = permitted(root.write(file, std::to_string(goal)));
+    auto written = permitted(set_pool(root, file, std::to_string(goal)));
     if (!written && i == 0) TRY(journal.settle(undo));  // Nothing has changed.
     TRY(std::move(written));
     pool = TRY(read_pool(root, paths));
@@ -144,7 +211,7 @@ Result<> set_pools_back(const Root& root, Journal& journal) {
   const auto text = TRY(journal.text());
   for (const auto& entry : text.entries) {
     if (entry.kind != Undo::Kind::set_pool) continue;
-    TRY(root.write(entry.path, entry.value), "setting the pool of huge pages back");
+    TRY(set_pool(root, entry.path, entry.value), "setting the pool of huge pages back");
     TRY(journal.settle(entry));
   }
   return {};

@@ -27,6 +27,10 @@ namespace hv::run {
 /// once the last of them has let go: what is left of it goes away.
 void end_turn_at_pools(const Place& place);
 
+/// Sets how many pages a pool keeps: those of its node, surplus ones not counted.
+[[nodiscard]] Result<> set_pool(const Root& root, const std::string& file,
+                                const std::string& pages);
+
 /// Sets back the pools that this journal says have grown.
 [[nodiscard]] Result<> set_pools_back(const Root& root, Journal& journal);
 

@@ -140,13 +140,16 @@ Result<> end_helper(const std::string& path) {
 }
 
 /// What has left the host with its attributes needs nothing back.
-Result<> write_back(const Root& root, const Undo& entry) {
-  // A device's driver may hang: those of /sys/bus, and a console's screen.
-  auto written = entry.path.starts_with("/sys/bus/") || entry.path.starts_with("/sys/class/")
-                     ? vfio::write_within(root, entry.path, entry.value, vfio::bind_patience)
-                     : root.write(entry.path, entry.value);
+Result<> unless_gone(Result<> written) {
   if (!written && written.error().os_error == ENOENT) return {};
   return written;
+}
+
+Result<> write_back(const Root& root, const Undo& entry) {
+  // A device's driver may hang: those of /sys/bus, and a console's screen.
+  return unless_gone(entry.path.starts_with("/sys/bus/") || entry.path.starts_with("/sys/class/")
+                         ? vfio::write_within(root, entry.path, entry.value, vfio::bind_patience)
+                         : root.write(entry.path, entry.value));
 }
 
 Result<> return_function(const Root& root, const Undo& entry) {
@@ -306,8 +309,8 @@ Result<> undo(const Root& root, const Undo& entry) {
   switch (entry.kind) {
     case Undo::Kind::remove_file: return root.remove(entry.path);
     case Undo::Kind::end_helper: return end_helper(entry.path);
-    case Undo::Kind::write_value:
-    case Undo::Kind::set_pool: return write_back(root, entry);
+    case Undo::Kind::write_value: return write_back(root, entry);
+    case Undo::Kind::set_pool: return unless_gone(set_pool(root, entry.path, entry.value));
     case Undo::Kind::return_function: return return_function(root, entry);
     case Undo::Kind::remove_vfs: return remove_vfs(root, entry);
     case Undo::Kind::start_unit: return start_unit(entry.path);

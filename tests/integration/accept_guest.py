@@ -191,8 +191,8 @@ class Guest:
         if not set(made.get("node-affinity", [])) <= host_nodes():
             self.instead("this host's CPUs for those of its nodes")
             made["node-affinity"] = sorted(host_nodes())[:1]
-        if made["id"] == "ram":
-            made["size"] = min(made["size"], LARGEST_MIB << 20)
+        if made["id"].startswith("ram"):
+            made["size"] = self.ram()[made["id"]]
         if made.get("hugetlb") and free_huge_pages(made["hugetlbsize"]) * made["hugetlbsize"] < made["size"]:
             self.instead("ordinary memory for huge pages")
             for name in ("hugetlb", "hugetlbsize", "prealloc", "prealloc-threads", "prealloc-context"):
@@ -201,6 +201,17 @@ class Guest:
             self.instead("this host's memory for that of its nodes")
             del made["host-nodes"], made["policy"]
         return json.dumps(made)
+
+    def ram(self):
+        """The sizes of its parts: as in the plan, or in the same proportion and LARGEST_MIB together."""
+        objects = [json.loads(word) for word in self.plan["argv"] if word.startswith('{"qom-type":"memory-backend-')]
+        sizes = {made["id"]: made["size"] for made in objects}
+        whole, most, page = sum(sizes.values()), LARGEST_MIB << 20, 2 << 20
+        if whole <= most:
+            return sizes
+        scaled = {name: size * most // whole // page * page for name, size in sizes.items()}
+        scaled[next(reversed(scaled))] += most - sum(scaled.values())
+        return scaled
 
     def adapt_overcommit(self, value):
         if os.geteuid() != 0:
