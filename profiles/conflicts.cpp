@@ -99,7 +99,7 @@ void check_limits(const Profile& profile, Reading& reading) {
   const auto& high = profile.limits.memory_high_mib;
   const auto& max = profile.limits.memory_max_mib;
   if (high.value != 0 && max.value != 0 && high.value >= max.value)
-    conflict(
+    note_conflict(
         reading, {high.pointer, max.pointer},
         fmt::format("'memory_high_mb' is {}, and 'memory_max_mb' {}: it would be killed before "
                     "it is slowed down",
@@ -150,21 +150,22 @@ void check_forward(const Network& network, Reading& reading) {
   const auto& forwards = network.forward;
   if (!forwards.empty() && network.mode.value != NetworkMode::user)
     note_conflict(reading, {forwards.front().pointer, network.mode.pointer, network.bridge.pointer},
-             fmt::format("mode '{}' has no use for 'forward'",
-                         word_of(network_mode_words, network.mode.value)),
-             "on a bridge the guest has an address of its own; else use \"mode\": \"user\"");
+                  fmt::format("mode '{}' has no use for 'forward'",
+                              word_of(network_mode_words, network.mode.value)),
+                  "on a bridge the guest has an address of its own; else use \"mode\": \"user\"");
   for (std::size_t i = 0; i < forwards.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (collide(forwards[i], forwards[j]))
-        note_conflict(reading, {forwards[i].host.pointer, forwards[j].host.pointer},
-                 fmt::format("port {} of the host is forwarded twice", forwards[i].host.value));
+        note_conflict(
+            reading, {forwards[i].host.pointer, forwards[j].host.pointer},
+            fmt::format("port {} of the host is forwarded twice", forwards[i].host.value));
 }
 
 void check_vsock(const Profile& profile, Reading& reading) {
   const auto& [enable, cid] = profile.vsock;
   if (!enable.value && cid.given())
     note_conflict(reading, {cid.pointer, enable.pointer}, "'cid' is given, and 'enable' is false",
-             "leave one of the two out");
+                  "leave one of the two out");
 }
 
 void check_network(const Profile& profile, Reading& reading) {
@@ -323,11 +324,10 @@ void check_extra_arguments(const Profile& profile, Reading& reading) {
 }
 
 constexpr void (*checks[])(const Profile&, Reading&) = {
-    check_topology,        check_cpu_features, check_kernel,
-    check_firmware, check_limits,        check_disk,         check_cloud_init,
-    check_network,         check_display,      check_looking_glass,
-    check_host_devices,    check_pinning, check_numa,      check_ready,
-    check_extra_arguments, check_vsock,
+    check_topology, check_cpu_features,  check_kernel,          check_firmware,
+    check_limits,   check_disk,          check_cloud_init,      check_network,
+    check_display,  check_looking_glass, check_host_devices,    check_pinning,
+    check_numa,     check_ready,         check_extra_arguments, check_vsock,
 };
 
 }  // namespace

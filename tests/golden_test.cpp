@@ -31,9 +31,9 @@ std::string outcome(const std::expected<Plan, hv::Errors>& plan) {
 void write_argv(const GoldenCase& golden, const Plan& plan, const std::string& directory) {
   json::array descriptors;
   for (const auto& descriptor : plan.descriptors) {
-    constexpr const char* kinds[] = {"lock", "listener",      "connection",
-                                     "tap",  "vhost-net", "vhost-vsock", "directory",
-                                     "file", "writable_file", "direct_file"};
+    constexpr const char* kinds[] = {"lock",          "listener",    "connection", "tap",
+                                     "vhost-net",     "vhost-vsock", "directory",  "file",
+                                     "writable_file", "direct_file"};
     descriptors.push_back(json::object{{"number", descriptor.number},
                                        {"kind", kinds[static_cast<std::size_t>(descriptor.handle)]},
                                        {"path", descriptor.path}});

@@ -12,8 +12,8 @@ BOOST_DESCRIBE_ENUM(ReadyKind, qmp, agent, tcp, serial_match)
 }  // namespace hv::profiles
 
 namespace hv::plan {
-BOOST_DESCRIBE_ENUM(Handle, lock, listener, connection, tap, vhost_net, vhost_vsock, directory, file,
-                    writable_file, direct_file)
+BOOST_DESCRIBE_ENUM(Handle, lock, listener, connection, tap, vhost_net, vhost_vsock, directory,
+                    file, writable_file, direct_file)
 BOOST_DESCRIBE_ENUM(Access, read, write, device, function, make_sockets)
 BOOST_DESCRIBE_STRUCT(Cause, (), (pointer, rule, why))
 BOOST_DESCRIBE_STRUCT(Argument, (), (option, value, cause))

@@ -35,7 +35,7 @@ class EyesOf {
   explicit EyesOf(uid_t user)
       : had_(own_capabilities()), group_(::setfsgid(user)), user_(::setfsuid(user)) {
     auto fewer = own_capabilities();
-    for (const unsigned capability : {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH})
+    for (const auto capability : {CAP_DAC_OVERRIDE + 0U, CAP_DAC_READ_SEARCH + 0U})
       fewer.at(CAP_TO_INDEX(capability)).effective &= ~CAP_TO_MASK(capability);
     set(fewer);
   }
