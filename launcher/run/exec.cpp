@@ -100,16 +100,22 @@ Result<UniqueFd> open_handle(const Place& place, const plan::Descriptor& descrip
   std::unreachable();
 }
 
-/// Each descriptor under the number that the arguments name it by; all others
-/// are closed at exec.
-Result<> arrange(const Place& place, const plan::Plan& plan, int lock) {
+/// A descriptor, and the number that the arguments name it by.
+using Passed = std::vector<std::pair<UniqueFd, int>>;
+
+Result<Passed> open_all(const Place& place, const plan::Plan& plan, int lock) {
   constexpr int out_of_the_way = 100;
-  std::vector<std::pair<UniqueFd, int>> passed;
+  Passed passed;
   for (const auto& descriptor : plan.descriptors) {
     const auto fd = TRY(open_handle(place, descriptor, lock));
     passed.emplace_back(::fcntl(fd.get(), F_DUPFD_CLOEXEC, out_of_the_way), descriptor.number);
     if (!passed.back().first) return fail_errno("pass descriptor {}", descriptor.number);
   }
+  return passed;
+}
+
+/// All others are closed at exec.
+Result<> put_in_place(const Passed& passed) {
   if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return fail_errno("close descriptors");
   for (const auto& [fd, number] : passed)
     if (::dup2(fd.get(), number) < 0) return fail_errno("pass descriptor {}", number);
@@ -167,10 +173,13 @@ Error become_qemu(const Place& place, const plan::Plan& plan, int lock) {
   if (auto done = allow_locked_memory(plan.locked_memory_mib); !done)
     return std::move(done).error();
   if (auto done = enter_emulator_cpus(plan.pins); !done) return std::move(done).error();
-  // From here on there is no way to files: QEMU's descriptors take the numbers.
+  const auto passed = open_all(place, plan, lock);
+  if (!passed) return in_context(passed.error(), "handing descriptors to QEMU");
+  // In a mount namespace of its own, `place.root` may be a tree that has come apart.
   auto cage = ReadyCage::make(place.root, plan.cage, plan.binary);
   if (!cage) return std::move(cage).error();
-  if (auto done = arrange(place, plan, lock); !done)
+  // From here on there is no way to files: QEMU's descriptors take the numbers.
+  if (auto done = put_in_place(*passed); !done)
     return in_context(std::move(done).error(), "handing descriptors to QEMU");
 
   auto arguments = argv_of(plan);

@@ -79,6 +79,11 @@ Result<> limit_capabilities(int kept) {
   return {};
 }
 
+Result<> drop_capabilities() {
+  if (!set({})) return fail_errno("give up capabilities");
+  return {};
+}
+
 Result<> become_user(uid_t user, int kept) {
   if (kept >= 0 && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return fail_errno("keep capabilities");
   if (::setgroups(0, nullptr) < 0 || ::setresgid(user, user, user) < 0 ||

@@ -18,6 +18,9 @@ namespace hv::run {
 /// (kept -1: all).
 [[nodiscard]] Result<> limit_capabilities(int kept);
 
+/// Gives up every capability that this process has.
+[[nodiscard]] Result<> drop_capabilities();
+
 /// Becomes `user`, with a group of the same number and no other; `kept` stays
 /// through execve (-1: nothing does).
 [[nodiscard]] Result<> become_user(uid_t user, int kept);

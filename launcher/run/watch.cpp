@@ -5,6 +5,7 @@
 #include "launcher/run/bounded_log.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/console_hub.h"
+#include "launcher/run/identity.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/monitor.h"
 #include "launcher/run/process.h"
@@ -150,7 +151,13 @@ Result<> watch(const Place& place, const std::function<void()>& ready) {
   const auto only_one = TRY(only_watch(place));
   const auto in_unit = runs_in_unit(place.root, place.vm, qemu->pid) ? InUnit::yes : InUnit::no;
   Cause cause;
-  auto served = serve(place, state && state->console, ready, cause);
+  const auto attached = [&] {
+    // It needed rights to see who holds the lock, and in a unit none from here on:
+    // what it has opened is all that it uses.
+    if (in_unit == InUnit::yes && !drop_capabilities()) return;
+    ready();
+  };
+  auto served = serve(place, state && state->console, attached, cause);
   // A guest that ends while we attach is one to clean up after, like any other.
   if (!served && !ends_within(qemu->pidfd, std::chrono::milliseconds(0))) return served;
   return clean_up(place, *qemu, cause, in_unit);
