@@ -146,7 +146,7 @@ int report(const Context& context, Errors errors) {
                                                       ::geteuid()));
   if (context.json) commands::print_json(commands::errors_as_json(errors));
   for (const auto& error : errors)
-    if (!context.json) fmt::print(stderr, "{}\n", describe(error));
+    if (!context.json) commands::tell(describe(error));
   return static_cast<int>(errors.front().fault);
 }
 
@@ -189,6 +189,6 @@ int main(int argc, char** argv) try {
   if (argc > 0 && hv::is_generator(argv[0])) return hv::generate({argv + 1, argv + argc});
   return hv::run({argv + std::min(argc, 1), argv + argc});
 } catch (const std::exception& bug) {
-  fmt::print(stderr, "hvlaunch: internal error: {}\n", bug.what());
+  hv::commands::tell(fmt::format("hvlaunch: internal error: {}", bug.what()));
   return 70;  // EX_SOFTWARE
 }

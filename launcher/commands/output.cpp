@@ -17,16 +17,20 @@ void print(std::string_view text) {
   (void)std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+void tell(std::string_view line) {
+  (void)std::fputs(fmt::format("{}\n", line).c_str(), stderr);
+}
+
 void print_json(const json::value& value) {
   print(json::serialize(value) + "\n");
 }
 
 void say(const Context& context, std::string_view line) {
-  if (!context.json) fmt::print(stderr, "{}\n", line);
+  if (!context.json) tell(line);
 }
 
 void warn(std::string_view message) {
-  fmt::print(stderr, "warning: {}\n", printable(message));
+  tell(fmt::format("warning: {}", printable(message)));
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {

@@ -18,6 +18,9 @@ namespace hv::commands {
 void print(std::string_view text);
 void print_json(const boost::json::value& value);
 
+/// A line on standard error. That it cannot be written changes nothing of what was done.
+void tell(std::string_view line);
+
 /// One line of what was done, on standard error; nothing with --json.
 void say(const Context& context, std::string_view line);
 

@@ -62,7 +62,7 @@ Result<std::vector<MachineType>> read_machines(const json::value& document) {
   for (const auto& entry : *array) {
     auto name = qmp::string_at(entry, "name");
     const auto max_cpus = qmp::uint_at(entry, "max-cpus");
-    if (!name || !max_cpus) return damaged("machines");
+    if (!name || name->empty() || !max_cpus) return damaged("machines");
     machines.push_back({.name = *std::move(name),
                         .alias = qmp::string_at(entry, "alias").value_or(""),
                         .default_cpu = qmp::string_at(entry, "default-cpu").value_or(""),

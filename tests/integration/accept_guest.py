@@ -114,6 +114,9 @@ class Guest:
                 client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
                 client.connect(path)
                 self.descriptors[number] = client.detach()
+            elif kind == "directory":
+                Path(path).mkdir(parents=True, exist_ok=True)
+                self.descriptors[number] = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             elif kind in MODES:
                 self.images[f"/dev/fdset/{number}"] = (number, kind, path)
             else:

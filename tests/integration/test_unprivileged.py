@@ -107,7 +107,7 @@ class Refusals(hv_user.Case):
         self.disk_with_mode(0o600, f"user {hv_user.USER} may not")
 
     def test_disk_that_may_only_be_read(self):
-        self.disk_with_mode(0o644, "the user that starts the guest")
+        self.disk_with_mode(0o644, f"user {hv_user.USER} may not")
 
     def test_unreadable_profile(self):
         path = self.profile("demo", **self.guest())
