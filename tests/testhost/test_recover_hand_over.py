@@ -54,7 +54,7 @@ class Killed(test_hand_over.HandOver):
 class NotUndone(HostCase):
     def power(self):
         path = f"{DEVICES}/{machine.NIC}/power/control"
-        return self.host.survey(path).get(path, "").strip()
+        return self.host.survey(path).get(path, ("", ""))[1].strip()
 
     def test_what_cannot_be_undone_is_kept_and_said_until_it_can(self):
         self.profile("web", hostdevs=[machine.NIC])
