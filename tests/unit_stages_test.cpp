@@ -10,10 +10,12 @@
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
+
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include <array>
+#include <functional>
 #include <thread>
 
 using namespace hv::run;
@@ -37,8 +39,9 @@ hv::plan::Plan some_plan() {
   return plan;
 }
 
-/// Listens at `path` for one client, and says `words` to it.
-std::jthread says(const std::string& path, std::string words) {
+/// Listens at `path` for one client, calls `seen` when it is there, and says `words` to it.
+std::jthread says(
+    const std::string& path, std::string words, std::function<void()> seen = [] {}) {
   auto listener = std::make_shared<hv::UniqueFd>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -46,8 +49,9 @@ std::jthread says(const std::string& path, std::string words) {
   REQUIRE_EQ(::bind(listener->get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
              0);
   REQUIRE_EQ(::listen(listener->get(), 1), 0);
-  return std::jthread([listener, words = std::move(words)] {
+  return std::jthread([listener, words = std::move(words), seen = std::move(seen)] {
     const hv::UniqueFd client(::accept4(listener->get(), nullptr, nullptr, SOCK_CLOEXEC));
+    seen();
     for (const char c : words) (void)!::send(client.get(), &c, 1, MSG_NOSIGNAL);
     char end = 0;
     while (::recv(client.get(), &end, 1, 0) > 0) continue;
@@ -182,7 +186,7 @@ TEST_CASE("a guest is waited for until it is ready, has ended, or the time is ov
     CHECK(await_ready(place, ready).has_value());
   }
   SUBCASE("it ends") {
-    std::jthread end([&] { qemu.end(); });
+    const auto guest = says(place.file("console.sock"), "boot\n", [&] { qemu.end(); });
     CHECK_EQ(await_ready(place, ready).error().id, "ended-early");
   }
 }
