@@ -10,7 +10,6 @@
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
-
 #include <sys/socket.h>
 #include <sys/un.h>
 
