@@ -1,0 +1,125 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# What every script of the suite begins with:
+#
+#   #!/usr/bin/env bash
+#   set -Eeuo pipefail
+#   source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/lib/common.sh"
+#
+# A clean environment, messages, a log, and changes of the host that are announced,
+# backed up and atomic. HV_ROOT, empty on a host, is the folder that stands for `/`: a
+# system being installed, or a test's. $host/etc/... is thus every path's form.
+
+umask 077
+host=${HV_ROOT:-}
+PATH=$host/run/wrappers/bin:$host/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH LC_ALL=C.UTF-8
+unset -v BASH_ENV ENV CDPATH GLOBIGNORE LD_PRELOAD LD_LIBRARY_PATH PYTHONPATH PERL5LIB
+unset -f command builtin unset 2>/dev/null || true
+IFS=$' \t\n'
+
+dry_run=${dry_run:-}                   # set by --dry-run
+program=${0##*/}
+log_directory=$host/var/log/hypervisor # `log_to NAME` opens NAME.log in it
+state_directory=$host/var/lib/hypervisor
+settings=$host/etc/hypervisor          # config.json, vm-profiles/, src/, configuration/
+
+# Exit codes, the same in every script (sysexits where they fit).
+readonly exit_usage=64 exit_data=65 exit_unavailable=69 exit_no_permission=77
+
+say() { printf '%s\n' "$*"; }
+warn() { printf '%s: %s\n' "$program" "$*" >&2; }
+
+# die CODE MESSAGE [CURE]: lower case, the cause first, the cure on its own line.
+die() {
+  warn "$2"
+  [[ -z ${3:-} ]] || printf '  %s\n' "$3" >&2
+  exit "$1"
+}
+
+require_root() {
+  ((EUID == 0)) || die $exit_no_permission "only root may do this" "run: sudo $program $*"
+}
+
+# require_commands jq nixos-rebuild: all that is missing is named at once.
+require_commands() {
+  local name missing=()
+  for name in "$@"; do
+    command -v "$name" >/dev/null || missing+=("$name")
+  done
+  ((${#missing[@]} == 0)) || die $exit_unavailable "not installed here: ${missing[*]}"
+}
+
+# log_to NAME: from here on all that is printed also goes to the log, with the time of
+# its beginning. A log that cannot be written costs the log, never the work.
+log_to() {
+  local log=$log_directory/$1.log
+  [[ -z $dry_run ]] || return 0
+  if ! mkdir -p -m 0750 "$log_directory" 2>/dev/null || ! printf '== %(%FT%T%z)T %s\n' -1 "$program" 2>/dev/null >>"$log"; then
+    warn "'$log' cannot be written; this run leaves no log"
+    return 0
+  fi
+  exec > >(exec tee -a -- "$log") 2>&1
+  trap 'exec >&- 2>&-; wait' EXIT # tee has then written everything
+}
+
+# change COMMAND...: what alters the host; with --dry-run it is only shown.
+change() {
+  if [[ -n $dry_run ]]; then
+    printf 'would run: %s\n' "${*@Q}"
+  else
+    "$@"
+  fi
+}
+
+# put_file PATH MODE: standard input becomes the file, whole or not at all; what was
+# there before stays beside it as PATH.~N~.
+put_file() {
+  local path=$1 mode=$2 draft
+  if [[ -n $dry_run ]]; then
+    printf 'would write %s (mode %s):\n' "$path" "$mode"
+    sed 's/^/  | /'
+    return
+  fi
+  mkdir -p -m 0755 "$(dirname "$path")"
+  draft=$(mktemp "$path.XXXXXX")
+  if ! cat >"$draft" || ! chmod "$mode" "$draft" || ! sync "$draft"; then
+    rm -f "$draft"
+    return 1
+  fi
+  if [[ -e $path ]] && ! cmp -s "$path" "$draft"; then
+    cp -a --backup=numbered --force "$path" "$path" || {
+      rm -f "$draft"
+      return 1
+    }
+  fi
+  mv -f "$draft" "$path"
+}
+
+# keep_copy DIRECTORY: a copy beside it, named by the time; prints its path.
+keep_copy() {
+  local copy
+  copy=$1.backup-$(date +%Y%m%d-%H%M%S)
+  change cp -a -- "$1" "$copy" >&2
+  say "$copy"
+}
+
+# confirm QUESTION [yes]: the answer of whoever sits there; nobody there means no, or
+# what the second argument says.
+confirm() {
+  local answer
+  [[ -t 0 ]] || { [[ ${2:-} == yes ]]; return; }
+  read -r -p "$1 [y/N] " answer
+  [[ $answer == [yY]* ]]
+}
+
+# online: whether the repositories' host answers, within five seconds.
+online() {
+  curl --silent --head --max-time 5 --output /dev/null https://github.com/
+}
+
+# hvlaunch's answers are read as JSON only; its messages go to whoever reads ours.
+hvlaunch_json() {
+  hvlaunch --json "$@"
+}
