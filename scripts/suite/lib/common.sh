@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2174 # used by those that read it; parents keep 0700
 # SPDX-License-Identifier: MIT
 #
 # What every script of the suite begins with:
