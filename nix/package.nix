@@ -47,8 +47,6 @@ stdenv.mkDerivation {
   checkInputs = [ doctest ];
 
   cmakeFlags = [
-    # nixpkgs builds Boost as shared libraries only.
-    (lib.cmakeBool "HVLAUNCH_STATIC_BOOST" false)
     (lib.cmakeBool "BUILD_TESTING" true)
     (lib.cmakeFeature "CMAKE_BUILD_TYPE" "RelWithDebInfo")
     (lib.cmakeFeature "HVLAUNCH_PCI_IDS" "${hwdata}/share/hwdata/pci.ids")
