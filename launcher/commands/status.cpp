@@ -21,7 +21,7 @@ using run::Activity;
 using run::Observation;
 
 /// A hung QEMU must not hang us; a healthy one answers in a millisecond.
-constexpr std::chrono::milliseconds patience{100};
+constexpr std::chrono::milliseconds patience{85};
 
 /// What there is to say of a VM. An error: what it left cannot be cleaned up.
 struct View {

@@ -109,9 +109,10 @@ class Hung(hv.Case):
 
     def test_status_and_list_answer(self):
         for words in (("status", "demo", "--json"), ("list", "--json")):
-            result, seconds = self.timed(*words)
-            self.assertIn('"unresponsive"', result.out)
-            self.assertLess(seconds, 0.5)
+            tries = [self.timed(*words) for _ in range(3)]
+            for result, _ in tries:
+                self.assertIn('"unresponsive"', result.out)
+            self.assertLess(min(seconds for _, seconds in tries), 0.1)
         self.signal(signal.SIGCONT)
         # What was asked before is still answered first; then all is well.
         self.assertEqual(self.hv("qmp", "demo", "query-status").json["status"], "running")
