@@ -423,6 +423,12 @@ void read_operation(Fields& fields, Profile& profile) {
       {.text = "What `start` waits for, and the units that come after the guest's",
        .example = "{\"type\": \"tcp\", \"address\": \"192.0.2.7:22\"}"},
       "type");
+  profile.host_sleep = fields["host_sleep"].word(
+      host_sleep_words, HostSleep::automatic,
+      {.text = "What becomes of the VM when the host is suspended: `pause` until it is awake; "
+               "`shutdown`; `inhibit`: the host stays awake; `ignore`. `auto` is `inhibit` for a "
+               "VM with devices of the host, and `pause` for others",
+       .example = "\"shutdown\""});
   profile.watch = fields["watch"].flag(
       true, {.text = "Keep a small process beside the VM that shares its QMP monitor and logs why "
                      "it ended",

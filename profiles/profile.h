@@ -31,6 +31,9 @@ enum class NetworkMode : std::uint8_t { none, user, bridge };
 enum class Protocol : std::uint8_t { tcp, udp };
 enum class DisplayKind : std::uint8_t { none, spice, vnc };
 enum class Confinement : std::uint8_t { strict, standard, off };
+/// What becomes of the guest while the host sleeps. `automatic`: inhibit with devices of the
+/// host, pause without.
+enum class HostSleep : std::uint8_t { automatic, pause, shutdown, inhibit, ignore };
 enum class ReadyKind : std::uint8_t { qmp, agent, tcp, serial_match };
 enum class ConsoleKind : std::uint8_t { none, serial, virtio };
 
@@ -238,6 +241,7 @@ struct Profile {
   Autostart autostart;
   Shutdown shutdown;
   Ready ready;
+  Sourced<HostSleep> host_sleep;
   Sourced<bool> watch;
   Sourced<Confinement> confinement;
 

@@ -45,6 +45,11 @@ inline constexpr Word<ReadyKind> ready_words[] = {
     {"serial-match", ReadyKind::serial_match},
 };
 
+inline constexpr Word<HostSleep> host_sleep_words[] = {
+    {"auto", HostSleep::automatic}, {"pause", HostSleep::pause},   {"shutdown", HostSleep::shutdown},
+    {"inhibit", HostSleep::inhibit}, {"ignore", HostSleep::ignore},
+};
+
 inline constexpr Word<DiskFormat> disk_format_words[] = {
     {"qcow2", DiskFormat::qcow2},
     {"raw", DiskFormat::raw},

@@ -51,6 +51,8 @@ Outcome exec_command(Context& context, const Arguments& arguments);
 Outcome tune_command(Context& context, const Arguments& arguments);
 Outcome await_command(Context& context, const Arguments& arguments);
 Outcome watch_command(Context& context, const Arguments& arguments);
+Outcome host_sleep_command(Context& context, const Arguments& arguments);
+Outcome host_wake_command(Context& context, const Arguments& arguments);
 Outcome powerdown_command(Context& context, const Arguments& arguments);
 Outcome cleanup_command(Context& context, const Arguments& arguments);
 

@@ -186,6 +186,14 @@ static std::string tty_of(const profiles::Profile& profile) {
   return profile.arch.value == profiles::Arch::aarch64 ? "ttyAMA0" : "ttyS0";
 }
 
+/// Paused, a guest leaves its devices running: they would lose their state unseen.
+static profiles::HostSleep host_sleep_of(const Machine& machine) {
+  using profiles::HostSleep;
+  const auto asked = machine.profile.host_sleep.value;
+  if (asked != HostSleep::automatic) return asked;
+  return machine.passed.empty() ? HostSleep::pause : HostSleep::inhibit;
+}
+
 Plan make_plan(const Machine& machine) {
   CommandLine line;
   emit_for(machine.profile.arch.value)(machine, line);
@@ -214,6 +222,7 @@ Plan make_plan(const Machine& machine) {
           .watch = profile.watch.value,
           .shutdown = profile.shutdown,
           .ready = profile.ready,
+          .host_sleep = host_sleep_of(machine),
           .record = {.machine = machine.type.value},
           .warnings = machine.warnings};
 }

@@ -229,6 +229,7 @@ struct Plan {
   bool watch = true;
   profiles::Shutdown shutdown;
   profiles::Ready ready;
+  profiles::HostSleep host_sleep{};
   Record record;
   std::vector<Warning> warnings;
 };

@@ -77,6 +77,15 @@ std::string ready_text(const profiles::Ready& ready) {
   return fmt::format("\nready when {}, which is waited for {} s\n", when, timeout.value);
 }
 
+std::string host_sleep_text(profiles::HostSleep host_sleep) {
+  switch (host_sleep) {
+    case profiles::HostSleep::shutdown: return "\nshut down before the host is suspended\n";
+    case profiles::HostSleep::inhibit: return "\nkeeps the host from being suspended\n";
+    case profiles::HostSleep::ignore: return "\nnothing is done when the host is suspended\n";
+    default: return {};  // Paused, as any guest is.
+  }
+}
+
 json::object pins_json(const Plan& plan) {
   json::array vcpus;
   for (const auto& cpus : plan.pins.vcpus) vcpus.emplace_back(to_string(cpus));
@@ -140,6 +149,7 @@ std::string as_text(const Plan& plan) {
   if (plan.locked_memory_mib != 0)
     text += fmt::format("\nQEMU may lock {} MiB of memory\n", plan.locked_memory_mib);
   text += ready_text(plan.ready);
+  text += host_sleep_text(plan.host_sleep);
   if (!plan.warnings.empty()) text += "\n";
   for (const auto& [id, message] : plan.warnings)
     text += fmt::format("warning: {} [{}]\n", message, id);

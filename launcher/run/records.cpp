@@ -20,7 +20,7 @@ BOOST_DESCRIBE_STRUCT(PinState, (), (vcpus, emulator, iothreads, helpers, policy
 BOOST_DESCRIBE_STRUCT(GuestState, (),
                       (vm, pid, started_at, profile, profile_hash, binary, qemu_version,
                        architecture, accelerator, machine, vcpus, memory_mib, uuid, display,
-                       console, tty, watch, disks, nics, shutdown, pins, devices, warnings))
+                       console, tty, watch, disks, nics, shutdown, host_sleep, pins, devices, warnings))
 BOOST_DESCRIBE_STRUCT(LastExit, (), (cause, detail, at, log))
 
 namespace {
@@ -84,6 +84,7 @@ GuestState state_of(const plan::Plan& plan) {
   const auto& [agent, acpi, quit, term] = plan.shutdown;
   state.shutdown = {
       .agent = agent.value, .acpi = acpi.value, .quit = quit.value, .term = term.value};
+  state.host_sleep = profiles::word_of(profiles::host_sleep_words, plan.host_sleep);
   for (const auto& cpus : plan.pins.vcpus) state.pins.vcpus.push_back(to_string(cpus));
   state.pins.emulator = to_string(plan.pins.emulator);
   state.pins.iothreads = to_string(plan.pins.iothreads);

@@ -55,6 +55,7 @@ struct GuestState {
   std::vector<plan::DiskSummary> disks;
   std::vector<plan::NicSummary> nics;
   Ladder shutdown;
+  std::string host_sleep;  ///< The word of profiles::HostSleep, never "auto".
   PinState pins;
   std::vector<std::string> devices;  ///< Addresses of the host's PCI functions it has.
   std::vector<std::string> warnings;
