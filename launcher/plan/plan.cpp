@@ -224,6 +224,7 @@ Plan make_plan(const Machine& machine) {
           .ready = profile.ready,
           .host_sleep = host_sleep_of(machine),
           .record = {.machine = machine.type.value},
+          .features = machine.features.states,
           .warnings = machine.warnings};
 }
 
