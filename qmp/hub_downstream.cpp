@@ -40,6 +40,12 @@ Result<bool> wants_oob(std::string_view text, std::size_t max_depth, bool offere
   return oob;
 }
 
+/// As the request wrote it: a name with an escape in it is none of QEMU's.
+bool only_asks(const Envelope& request) {
+  const auto command = request.find("execute");
+  return command && command->starts_with("\"query-") && !request.find("exec-oob");
+}
+
 }  // namespace
 
 void Multiplexer::Hub::await_client() {
@@ -110,6 +116,8 @@ void Multiplexer::Hub::take_request(std::uint64_t key, std::string_view text) {
   if (client.negotiated) {
     if (request->find("exec-oob") && !client.oob)
       return client.refuse(generic, "QMP input member 'exec-oob' is unexpected", id);
+    if (options_.rights == Rights::ask && !only_asks(*request))
+      return client.refuse(not_found, "This socket takes only commands that ask: query-...", id);
     return forward(key, client, *request);
   }
   if (request->find("execute") == "\"qmp_capabilities\"") return negotiate(client, text, id);

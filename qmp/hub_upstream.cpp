@@ -111,7 +111,7 @@ void Multiplexer::Hub::take_negotiated(const Envelope& message) {
 }
 
 Result<> Multiplexer::Hub::open_listener() {
-  auto listener = Listener::open(options_.listen);
+  auto listener = Listener::open(options_.listen, options_.mode);
   if (!listener) return std::unexpected(std::move(listener).error());
   boost::system::error_code error;
   (void)acceptor_.assign(listener->fd(), error);

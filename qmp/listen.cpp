@@ -33,12 +33,12 @@ Result<> check_stale(const std::string& path) {
   return fail(Error::Kind::system, "'" + path + "' is served by another process");
 }
 
-Result<> bind_and_listen(int fd, const std::string& path) {
+Result<> bind_and_listen(int fd, const std::string& path, mode_t mode) {
   const auto address = wire::address_of(path);
   if (!address) return std::unexpected(address.error());
-  // Linux gives the file the socket's own mode: there is no moment when others can connect.
-  if (::fchmod(fd, S_IRUSR | S_IWUSR) < 0)
-    return wire::fail_system("set the mode of a socket", errno);
+  // Linux gives the file the socket's own mode, less the umask: there is no moment when others
+  // can connect.
+  if (::fchmod(fd, mode) < 0) return wire::fail_system("set the mode of a socket", errno);
   if (::unlink(path.c_str()) < 0 && errno != ENOENT)
     return wire::fail_system("remove " + path, errno);
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) < 0)
@@ -50,14 +50,16 @@ Result<> bind_and_listen(int fd, const std::string& path) {
 
 }  // namespace
 
-Result<Listener> Listener::open(const std::string& path) {
+Result<Listener> Listener::open(const std::string& path, mode_t mode) {
   if (auto free = check_stale(path); !free) return std::unexpected(free.error());
   auto fd = wire::stream_socket();
   if (!fd) return std::unexpected(fd.error());
   const auto fresh = path + "~";
-  if (auto bound = bind_and_listen(fd->get(), fresh); !bound) return std::unexpected(bound.error());
+  if (auto bound = bind_and_listen(fd->get(), fresh, mode); !bound)
+    return std::unexpected(bound.error());
   struct stat status {};
-  if (::lstat(fresh.c_str(), &status) < 0 || std::rename(fresh.c_str(), path.c_str()) < 0) {
+  if (::lstat(fresh.c_str(), &status) < 0 || ::chmod(fresh.c_str(), mode) < 0 ||
+      std::rename(fresh.c_str(), path.c_str()) < 0) {
     auto error = wire::fail_system("put a socket at " + path, errno);
     ::unlink(fresh.c_str());
     return error;

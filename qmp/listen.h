@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Internal: a listening UNIX socket that only its owner can connect to.
+// Internal: a listening UNIX socket.
 #pragma once
 
 #include "qmp/wire.h"
@@ -15,8 +15,9 @@ namespace qmp {
 class Listener {
  public:
   /// Puts the socket at `path` in one step, in place of one that nobody serves
-  /// any more; refuses to take the place of anything else.
-  [[nodiscard]] static Result<Listener> open(const std::string& path);
+  /// any more; refuses to take the place of anything else. Whoever may write to a file of
+  /// `mode` there can connect.
+  [[nodiscard]] static Result<Listener> open(const std::string& path, mode_t mode);
 
   Listener(Listener&&) noexcept = default;
   Listener& operator=(Listener&&) = delete;

@@ -14,10 +14,12 @@
 
 #include "qmp/error.h"
 
+#include <sys/types.h>
 #include <boost/json/fwd.hpp>
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -29,9 +31,17 @@ class io_context;
 
 namespace qmp {
 
+/// What clients may do.
+enum class Rights : std::uint8_t {
+  all,
+  ask,  ///< Commands named query-…, and events. Everything else is refused, unseen by QEMU.
+};
+
 struct MultiplexerOptions {
   std::string upstream{};  ///< QEMU's monitor.
-  std::string listen{};    ///< Made with mode 0600; a socket that nobody serves is replaced.
+  std::string listen{};    ///< A socket there that nobody serves is replaced.
+  mode_t mode = 0600;      ///< Of `listen`.
+  Rights rights = Rights::all;
 
   std::chrono::milliseconds timeout{5000};  ///< For QEMU's greeting and negotiation.
   /// A client that lets half of max_queue pile up holds up QEMU's output, for

@@ -160,6 +160,27 @@ TEST_CASE("qmp multiplexer: each client negotiates for itself and keeps its ids"
   CHECK_EQ(second.line(), R"({"error": {"class": "GenericError", "desc": "no"}})");
 }
 
+TEST_CASE("qmp multiplexer: who may only ask is refused the rest, and QEMU does not see it") {
+  const auto umask_before = ::umask(0077);
+  Rig rig({.mode = 0660, .rights = qmp::Rights::ask});
+  ::umask(umask_before);
+  struct stat status {};
+  REQUIRE_EQ(::stat((rig.directory / "qmp.sock").c_str(), &status), 0);
+  CHECK_EQ(status.st_mode & 0777U, 0660);
+  auto client = rig.negotiated(true);
+  for (const auto* const request :
+       {R"({"execute": "stop"})", R"({"execute": "qmp_capabilities"})",
+        R"({"execute": "qu\u0065ry-status"})", R"({"exec-oob": "query-status"})",
+        R"({"execute": "query-status", "exec-oob": "stop"})", R"({"execute": 7})"}) {
+    client.write(request);
+    CHECK_EQ(client.line(), R"({"error": {"class": "CommandNotFound", "desc": )"
+                            R"("This socket takes only commands that ask: query-..."}})");
+  }
+  client.write(R"({"execute": "query-status"})");
+  CHECK_EQ(answered(*rig.qemu, "1"), R"({"execute":"query-status"})");
+  CHECK_EQ(client.line(), R"({"return": 1})");
+}
+
 TEST_CASE("qmp multiplexer: clients that come before QEMU answers are greeted when it does") {
   Rig rig({}, false);
   auto early = rig.connect();

@@ -6,6 +6,7 @@
 #include "launcher/run/claims.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/exec.h"
+#include "launcher/run/group_sockets.h"
 #include "launcher/run/host_ports.h"
 #include "launcher/run/huge_pages.h"
 #include "launcher/run/monitor.h"
@@ -171,6 +172,7 @@ Result<std::optional<Turn>> claim_and_prepare(const Place& place, const plan::Pl
                                               Journal& journal) {
   TRY(take_claims(place, plan.claims));
   TRY(require_free(plan.claims.ports));
+  if (plan.watch) TRY(admit_groups(place));
   std::optional<Turn> pools;
   if (takes_huge_pages(plan)) pools.emplace(TRY(lock_pools(place)));
   TRY(prepare(place, plan, journal));
