@@ -22,6 +22,9 @@
 #include <signal.h>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
+#include <charconv>
+
 namespace hv::commands {
 namespace {
 
@@ -34,6 +37,14 @@ run::Place place_for(const Context& context, const Planned& planned) {
 
 ServiceManager manager_of(const Context& context) {
   return ServiceManager(context.variable("NOTIFY_SOCKET"));
+}
+
+/// How often systemd wants to hear of us (WatchdogSec=).
+std::chrono::microseconds watchdog_period(const Context& context) {
+  const auto text = context.variable("WATCHDOG_USEC");
+  std::int64_t microseconds = 0;
+  (void)std::from_chars(text.data(), text.data() + text.size(), microseconds);
+  return std::chrono::microseconds(std::max<std::int64_t>(microseconds, 0));
 }
 
 /// What went wrong, also for the command that had the unit started.
@@ -154,11 +165,14 @@ Outcome watch_command(Context& context, const Arguments& arguments) {
     if (once) (void)!::write(once.get(), words.data(), words.size());  // Nobody waits: so be it.
   };
   const auto manager = manager_of(context);
-  auto done = run::watch(place, [&] {
+  const auto up = [&] {
     (void)manager.tell("READY=1");  // It would wait, and start us again.
     if (!ready) say(context, fmt::format("watching {}", place.vm));
     tell(run::watch_is_up);
-  });
+  };
+  auto done = run::watch(place, up, {.period = watchdog_period(context), .beat = [&] {
+                                       (void)manager.tell("WATCHDOG=1");
+                                     }});
   if (!done) tell(done.error().message);
   return outcome_of(std::move(done));
 }

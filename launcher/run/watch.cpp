@@ -5,6 +5,7 @@
 #include "launcher/run/bounded_log.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/console_hub.h"
+#include "launcher/run/group_sockets.h"
 #include "launcher/run/identity.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/monitor.h"
@@ -15,6 +16,7 @@
 
 #include <sys/mman.h>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -120,9 +122,32 @@ Result<UniqueFd> only_watch(const Place& place) {
   return lock;
 }
 
+/// Beats twice in each period, for as long as the context has its turns.
+class Pulse {
+ public:
+  Pulse(boost::asio::io_context& context, const Heartbeat& heartbeat)
+      : heartbeat_(heartbeat), timer_(context) {
+    if (heartbeat_.period.count() > 0) next();
+  }
+
+ private:
+  void next() {
+    timer_.expires_after(heartbeat_.period / 2);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      heartbeat_.beat();
+      next();
+    });
+  }
+
+  const Heartbeat& heartbeat_;
+  boost::asio::steady_timer timer_;
+};
+
 Result<> serve(const Place& place, bool has_console, const std::function<void()>& ready,
-               Cause& cause) {
+               const Heartbeat& heartbeat, Cause& cause) {
   boost::asio::io_context context(1);
+  const Pulse pulse(context, heartbeat);
   const BoundedLog log(context, place);
   std::optional<ConsoleHub> console;
   if (has_console) console.emplace(TRY(ConsoleHub::start(context, place)));
@@ -136,6 +161,7 @@ Result<> serve(const Place& place, bool has_console, const std::function<void()>
                     const boost::json::object& message) { cause.note(name, message); },
        .closed = [&](const qmp::Error&) { context.stop(); }});
   if (!multiplexer) return std::unexpected(error_of(multiplexer.error(), "sharing the monitor"));
+  const GroupSockets for_groups(context, place);
   ready();  // QEMU may still be filling the guest's memory: nobody need wait for that here.
   context.run();
   return {};
@@ -143,7 +169,7 @@ Result<> serve(const Place& place, bool has_console, const std::function<void()>
 
 }  // namespace
 
-Result<> watch(const Place& place, const std::function<void()>& ready) {
+Result<> watch(const Place& place, const std::function<void()>& ready, const Heartbeat& heartbeat) {
   const auto state = load_state(place);
   const auto qemu = find_holder(place.root, place.lock(), lock_number,
                                 static_cast<pid_t>(state ? state->pid : 0));
@@ -157,7 +183,7 @@ Result<> watch(const Place& place, const std::function<void()>& ready) {
     if (in_unit == InUnit::yes && !drop_capabilities()) return;
     ready();
   };
-  auto served = serve(place, state && state->console, attached, cause);
+  auto served = serve(place, state && state->console, attached, heartbeat, cause);
   // A guest that ends while we attach is one to clean up after, like any other.
   if (!served && !ends_within(qemu->pidfd, std::chrono::milliseconds(0))) return served;
   return clean_up(place, *qemu, cause, in_unit);

@@ -7,12 +7,20 @@
 
 #include "launcher/run/place.h"
 
+#include <chrono>
 #include <functional>
 
 namespace hv::run {
 
+/// Shows whoever asks for it that `watch` does not hang.
+struct Heartbeat {
+  std::chrono::microseconds period{};  ///< 0: nobody asks.
+  std::function<void()> beat;
+};
+
 /// Watches until the guest has ended. `ready` is called when clients can
 /// connect. An error of Fault::state if another `watch` is at it already.
-[[nodiscard]] Result<> watch(const Place& place, const std::function<void()>& ready);
+[[nodiscard]] Result<> watch(const Place& place, const std::function<void()>& ready,
+                             const Heartbeat& heartbeat = {});
 
 }  // namespace hv::run
