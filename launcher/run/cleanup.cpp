@@ -5,7 +5,11 @@
 #include "launcher/base/text.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/prepare.h"
+#include "launcher/run/process.h"
 #include "launcher/run/quarantine.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <ctime>
@@ -40,6 +44,17 @@ LastExit noted(const Place& place) {
           .detail =
               "the guest ended while nothing watched it: the host went down, or QEMU was "
               "killed or crashed"};
+}
+
+/// QEMU lets go of its lock before the kernel has taken back all that it had: huge pages given
+/// back in between make the pool of a size that nobody gave it.
+void await_last_of_qemu(const Place& place) {
+  const auto state = load_state(place);
+  const auto pid = static_cast<pid_t>(state ? state->pid : 0);
+  if (pid <= 0 || !is_taken_apart(place.root, pid)) return;
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  constexpr std::chrono::seconds patience{30};
+  if (process) (void)ends_within(process, patience);
 }
 
 Result<> roll_back(const Place& place) {
@@ -115,6 +130,7 @@ LastExit announced_or(const Place& place, LastExit otherwise) {
 
 Result<> cleanup(const Place& place, [[maybe_unused]] UniqueFd lock, LastExit last_exit) {
   if (place.root.exists(place.file("state.json"))) remember(place, std::move(last_exit));
+  await_last_of_qemu(place);
   TRY(roll_back(place));
   TRY(remove_files(place));
   // The lock goes last, while it is held: whoever waits for it sees that its

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <optional>
 #include <thread>
 
 namespace hv::run {
@@ -39,17 +38,13 @@ Paths paths_of(const Root& root, const plan::HugePages& wanted) {
   return {.node = root.exists(node) ? node : whole, .whole = whole};
 }
 
-std::optional<std::uint64_t> whole_number(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc{} && stop == end ? std::optional(number) : std::nullopt;
-}
-
 Result<std::uint64_t> number_in(const Root& root, const std::string& path) {
   const auto text = TRY(root.read(path));
-  if (const auto number = whole_number(text)) return *number;
-  return fail(Fault::failed, "bad-value", "{} holds '{}', not a number", path, text);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size())
+    return fail(Fault::failed, "bad-value", "{} holds '{}', not a number", path, text);
+  return number;
 }
 
 constexpr std::string_view node_directory = "/sys/devices/system/node/node";
@@ -142,8 +137,9 @@ bool has_larger_pool(const Root& root, const std::string& journal) {
          std::ranges::find(text->entries, Undo::Kind::set_pool, &Undo::kind) != text->entries.end();
 }
 
-/// Writes the size of a node's pool, or where that does not do, of the whole one.
-Result<> write_pool(const Root& root, const std::string& file, const std::string& pages) {
+}  // namespace
+
+Result<> set_pool(const Root& root, const std::string& file, const std::string& pages) {
   const std::string_view path = file;
   std::uint32_t node = 0;
   std::uint64_t wanted = 0;
@@ -162,27 +158,6 @@ Result<> write_pool(const Root& root, const std::string& file, const std::string
   // and make as many more.
   if (others.surplus == 0 || !root.exists(whole)) return root.write(file, pages);
   return write_for_node(root, whole, others.base + wanted, node);
-}
-
-/// A pool that shrinks while pages are reserved, for a QEMU that dies before it touches them,
-/// may keep them as surplus that nobody has, and the kernel then lets them be. Made the pool's own
-/// they go when it shrinks once more.
-Result<> drop_idle_surplus(const Root& root, const std::string& file, const std::string& pages) {
-  const auto node = file.substr(0, file.rfind('/'));
-  const auto whole = "/sys/kernel/mm/hugepages" + node.substr(node.rfind('/'));
-  const auto pool = read_pool(root, {.node = node, .whole = whole});
-  const auto wanted = whole_number(pages);
-  // Not every pool shows this much.
-  if (!pool || !wanted || pool->surplus == 0 || pool->available() <= *wanted) return {};
-  TRY(write_pool(root, file, std::to_string(pool->pages)));
-  return write_pool(root, file, pages);
-}
-
-}  // namespace
-
-Result<> set_pool(const Root& root, const std::string& file, const std::string& pages) {
-  TRY(write_pool(root, file, pages));
-  return drop_idle_surplus(root, file, pages);
 }
 
 Result<Turn> lock_pools(const Place& place) {
