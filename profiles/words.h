@@ -46,8 +46,9 @@ inline constexpr Word<ReadyKind> ready_words[] = {
 };
 
 inline constexpr Word<HostSleep> host_sleep_words[] = {
-    {"auto", HostSleep::automatic}, {"pause", HostSleep::pause},   {"shutdown", HostSleep::shutdown},
-    {"inhibit", HostSleep::inhibit}, {"ignore", HostSleep::ignore},
+    {"auto", HostSleep::automatic},    {"pause", HostSleep::pause},
+    {"shutdown", HostSleep::shutdown}, {"inhibit", HostSleep::inhibit},
+    {"ignore", HostSleep::ignore},
 };
 
 inline constexpr Word<DiskFormat> disk_format_words[] = {

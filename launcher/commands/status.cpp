@@ -8,6 +8,7 @@
 #include "launcher/commands/status_pins.h"
 #include "launcher/run/cleanup.h"
 #include "launcher/run/observe.h"
+#include "vfio/quarantine.h"
 
 #include <boost/json.hpp>
 
@@ -44,6 +45,24 @@ bool was_edited(const Context& context, const run::GuestState& state) {
   if (state.profile == "-") return false;
   const auto source = read_profile_text(context, state.profile);
   return source && hash_of(source->text) != state.profile_hash;
+}
+
+/// What is in quarantine of the host's devices, if this VM has or wants any.
+std::vector<vfio::Quarantined> quarantine_of(const Context& context, const run::Place& place,
+                                             const View& view) {
+  auto all = vfio::quarantined(context.root, context.paths.runtime);
+  if (all.empty() || (view.seen.state && !view.seen.state->devices.empty())) return all;
+  const auto loaded = load_profile(context, place.vm);
+  if (!loaded || loaded->profile.host_devices.empty()) all.clear();
+  return all;
+}
+
+json::array quarantine_json(const std::vector<vfio::Quarantined>& functions) {
+  json::array array;
+  for (const auto& [address, cause, message, since] : functions)
+    array.push_back(json::object{
+        {"address", to_string(address)}, {"cause", cause}, {"message", message}, {"since", since}});
+  return array;
 }
 
 json::object last_exit_json(const run::LastExit& last) {
@@ -99,6 +118,8 @@ json::object as_json(const Context& context, const run::Place& place, const View
     for (const auto& member : state_json(place, *seen.state)) object[member.key()] = member.value();
     object["profile_edited"] = was_edited(context, *seen.state);
   }
+  if (const auto kept = quarantine_of(context, place, view); !kept.empty())
+    object["quarantine"] = quarantine_json(kept);
   if (const auto record = run::load_record(place))
     if (const auto& last = record->last_exit) object["last_exit"] = last_exit_json(*last);
   return object;
@@ -172,6 +193,9 @@ std::string as_text(const Context& context, const run::Place& place, const View&
                                   place.vm));
   if (seen.activity == Activity::unresponsive)
     lines.add("note", "QEMU does not answer; `hvlaunch stop --force` or `hvlaunch kill` end it");
+  for (const auto& [address, cause, message, since] : quarantine_of(context, place, view))
+    lines.add("quarantine", fmt::format("{}: {} (`hvlaunch vfio clear {}` once it is put right)",
+                                        to_string(address), message, to_string(address)));
   add_last_exit(place, lines);
   return head + "\n" + lines.text();
 }

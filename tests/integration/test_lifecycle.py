@@ -2,8 +2,10 @@
 """What is done to a running guest, and what survives the death of hvlaunch's processes."""
 import os
 import select
+import shutil
 import signal
 import unittest
+from pathlib import Path
 
 import hv
 import hv_leftovers
@@ -73,6 +75,21 @@ class Lifecycle(hv.Case):
         self.assertEqual(status["name"], "demo")
         self.assertIn("demo", self.hv("status", "demo").out)
         self.stopped_and_clean()
+
+    def test_status_tells_of_devices_in_quarantine(self):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        kept = self.runtime_dir / ".quarantine/0000:ff:1f.7"
+        kept.parent.mkdir(mode=0o700, parents=True)
+        kept.write_text(f"{boot}\n1700000000\ndriver-hangs\nits driver does not let go\n")
+        self.profile("gpu", hostdevs=["0000:ff:1f.7"])
+        self.profile("plain")
+        self.assertRegex(self.hv("status", "gpu").out, "0000:ff:1f.7: its driver does not let go .*vfio clear 0000:ff:1f.7")
+        self.assertEqual(self.status("gpu")["quarantine"],
+                         [{"address": "0000:ff:1f.7", "cause": "driver-hangs", "message": "its driver does not let go",
+                           "since": 1700000000}])
+        self.assertNotIn("quarantine", self.hv("status", "plain").out)
+        self.assertNotIn("quarantine", self.status("plain"))
+        shutil.rmtree(kept.parent)
 
     def test_list(self):
         self.running()
