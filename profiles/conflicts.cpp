@@ -264,6 +264,14 @@ void check_ready(const Profile& profile, Reading& reading) {
       note_conflict(reading, {field->pointer, kind.pointer},
                     fmt::format("'type' '{}' has no use for '{}'", word, name));
   }
+  if (kind.value == ReadyKind::vsock_notify) {
+    if (!profile.vsock.enable.value)
+      note_conflict(reading, {kind.pointer, profile.vsock.enable.pointer},
+                    "'vsock-notify' needs 'vsock', over which the guest tells the host");
+    if (!profile.watch.value)
+      note_conflict(reading, {kind.pointer, profile.watch.pointer},
+                    "'vsock-notify' needs 'watch', which listens to the guest");
+  }
   if (kind.value != ReadyKind::serial_match) return;
   if (profile.console.value == ConsoleKind::none)
     note_conflict(reading, {kind.pointer, profile.console.pointer},

@@ -353,9 +353,11 @@ Ready read_ready(Fields& fields) {
   return {
       .kind = fields["type"].word(
           ready_words, ReadyKind::qmp,
-          {.text = "`qmp`: when it runs. `agent`: when the guest agent answers. `tcp`: when "
-                   "`address` takes connections. `serial-match`: when the console has printed "
-                   "`text`",
+          {.text =
+               "`qmp`: when it runs. `agent`: when the guest agent answers. `tcp`: when "
+               "`address` takes connections. `serial-match`: when the console has printed "
+               "`text`. `vsock-notify`: when systemd in the guest (253 and later) says that it is "
+               "up, over `vsock`",
            .example = "\"agent\""}),
       .address = fields["address"].text({.form = tcp_form}, {.text = "For `tcp`: address and port",
                                                              .example = "\"192.0.2.7:22\""}),

@@ -35,7 +35,7 @@ enum class Confinement : std::uint8_t { strict, standard, off };
 /// What becomes of the guest while the host sleeps. `automatic`: inhibit with devices of the
 /// host, pause without.
 enum class HostSleep : std::uint8_t { automatic, pause, shutdown, inhibit, ignore };
-enum class ReadyKind : std::uint8_t { qmp, agent, tcp, serial_match };
+enum class ReadyKind : std::uint8_t { qmp, agent, tcp, serial_match, vsock_notify };
 enum class ConsoleKind : std::uint8_t { none, serial, virtio };
 
 /// A whole number, or AUTO_DETECT: chosen from the host when the plan is made.

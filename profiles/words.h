@@ -43,6 +43,7 @@ inline constexpr Word<ReadyKind> ready_words[] = {
     {"agent", ReadyKind::agent},
     {"tcp", ReadyKind::tcp},
     {"serial-match", ReadyKind::serial_match},
+    {"vsock-notify", ReadyKind::vsock_notify},
 };
 
 inline constexpr Word<HostSleep> host_sleep_words[] = {

@@ -7,6 +7,7 @@
 #include "launcher/commands/output.h"
 #include "launcher/commands/status_pins.h"
 #include "launcher/run/cleanup.h"
+#include "launcher/run/guest_notice.h"
 #include "launcher/run/observe.h"
 #include "vfio/quarantine.h"
 
@@ -143,6 +144,8 @@ void add_guest(const Context& context, const run::Place& place, const run::Guest
   for (const auto& [node, path, writable] : state.disks)
     lines.add(node, fmt::format("{}{}", path, writable ? "" : " (read-only)"));
   for (const auto& [kind, mac] : state.nics) lines.add("nic", fmt::format("{}  {}", kind, mac));
+  if (const auto says = run::status_of(run::read_notice(place)); !says.empty())
+    lines.add("it says", says);
   if (!state.devices.empty()) lines.add("devices", join(state.devices, ", "));
   if (!state.pins.vcpus.empty())
     lines.add("pins", fmt::format("CPU {}; `hvlaunch status --pins {}` compares",

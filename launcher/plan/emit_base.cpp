@@ -94,8 +94,19 @@ void emit_flash(const Machine& machine, CommandLine& line) {
               .why = "only firmware in SMM may write the variables"});
 }
 
+/// As systemd(1) and systemd.system-credentials(7) have it.
+constexpr std::string_view notify_credential = "vmm.notify_socket";
+
 void emit_kernel(const Machine& machine, CommandLine& line) {
   const auto& profile = machine.profile;
+  if (machine.kernel.empty() && machine.notify_port != 0)
+    line.add("-smbios",
+             Props()
+                 .set("type", "11")
+                 .set("value", fmt::format("io.systemd.credential:{}=vsock-stream:2:{}",
+                                           notify_credential, machine.notify_port)),
+             {.pointer = profile.ready.kind.pointer,
+              .why = "systemd in the guest tells the host there that it is up"});
   if (machine.kernel.empty()) return;
   // QEMU takes these three as they are: a comma in them must not be doubled.
   line.add("-kernel", std::string_view(machine.kernel),
@@ -103,8 +114,14 @@ void emit_kernel(const Machine& machine, CommandLine& line) {
   if (!machine.initrd.empty())
     line.add("-initrd", std::string_view(machine.initrd),
              {.pointer = profile.initrd.pointer, .why = "its initial RAM disk"});
-  if (!profile.cmdline.value.empty())
-    line.add("-append", std::string_view(profile.cmdline.value),
+  auto cmdline = profile.cmdline.value;
+  if (machine.notify_port != 0) {
+    if (!cmdline.empty()) cmdline += ' ';
+    cmdline += fmt::format("systemd.set_credential={}:vsock-stream:2:{}", notify_credential,
+                           machine.notify_port);
+  }
+  if (!cmdline.empty())
+    line.add("-append", std::string_view(cmdline),
              {.pointer = profile.cmdline.pointer, .why = "its command line"});
 }
 

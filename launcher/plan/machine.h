@@ -114,6 +114,8 @@ struct Machine {
   Choice<std::string> mac;
   Choice<std::string> bridge;                ///< Empty: no tap.
   std::optional<Choice<std::uint64_t>> cid;  ///< Of vsock.
+  /// On which `watch` hears over vsock that the guest is up; 0: it does not listen.
+  std::uint32_t notify_port = 0;
   std::optional<Choice<Flash>> flash;
   std::string kernel;  ///< Full paths; empty: none.
   std::string initrd;

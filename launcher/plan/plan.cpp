@@ -223,6 +223,7 @@ Plan make_plan(const Machine& machine) {
           .shutdown = profile.shutdown,
           .ready = profile.ready,
           .host_sleep = host_sleep_of(machine),
+          .notify_port = machine.notify_port,
           .record = {.machine = machine.type.value},
           .features = machine.features.states,
           .warnings = machine.warnings};

@@ -238,6 +238,7 @@ struct Plan {
   profiles::Shutdown shutdown;
   profiles::Ready ready;
   profiles::HostSleep host_sleep{};
+  std::uint32_t notify_port = 0;  ///< Of vsock-notify; the guest is the one of claims.cids.
   Record record;
   std::vector<FeatureState> features;
   std::vector<Warning> warnings;

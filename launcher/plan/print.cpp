@@ -69,6 +69,7 @@ std::string ready_text(const profiles::Ready& ready) {
   switch (kind.value) {
     case profiles::ReadyKind::qmp: return {};
     case profiles::ReadyKind::agent: when = "its guest agent answers"; break;
+    case profiles::ReadyKind::vsock_notify: when = "its systemd says so"; break;
     case profiles::ReadyKind::tcp: when = address.value + " takes connections"; break;
     case profiles::ReadyKind::serial_match:
       when = fmt::format("'{}' is on its console", printable(words.value));

@@ -16,6 +16,28 @@ std::uint64_t cid_of(const std::string& uuid) {
   return reserved + number % (most - reserved);
 }
 
+/// A port of each guest's own, and none that only root may have.
+std::uint32_t notify_port_of(std::uint64_t cid) {
+  constexpr std::uint64_t first = 0x10000;
+  constexpr std::uint64_t count = 0x70000000;
+  return static_cast<std::uint32_t>(first + cid % count);
+}
+
+/// The guest is told by its kernel's command line, or by SMBIOS where firmware boots it.
+void resolve_notify(Resolver& in, const profiles::Sourced<profiles::ReadyKind>& kind,
+                    Machine& machine) {
+  machine.notify_port = notify_port_of(machine.cid->value);
+  if (!in.profile().kernel.value.empty() || machine.qemu->has_option("smbios")) return;
+  in.note(
+      {.fault = Fault::missing,
+       .id = "no-smbios",
+       .message = fmt::format("QEMU {} has no SMBIOS for {}, by which a guest learns where "
+                              "'vsock-notify' is heard",
+                              machine.qemu->version, to_string(in.profile().arch.value)),
+       .origin = {.pointer = kind.pointer},
+       .hint = "name a `kernel`, whose command line tells it; or take another way to be ready"});
+}
+
 }  // namespace
 
 void resolve_vsock(Resolver& in, Machine& machine) {
@@ -26,6 +48,8 @@ void resolve_vsock(Resolver& in, Machine& machine) {
                   : Choice<std::uint64_t>{cid_of(in.seed_for("vsock")),
                                           {.rule = "stable-cid",
                                            .why = "derived from this host's id and the VM's name"}};
+  if (const auto& ready = in.profile().ready; ready.kind.value == profiles::ReadyKind::vsock_notify)
+    resolve_notify(in, ready.kind, machine);
   if (!in.host().vhost_vsock)
     in.note({.fault = Fault::missing,
              .id = "no-vhost-vsock",

@@ -66,15 +66,15 @@ GroupSockets::GroupSockets(boost::asio::io_context& context, const Place& place)
   constexpr std::chrono::milliseconds patience{250};
   for (const auto& [group, directory, rights] : admitted) {
     if (!place.root.exists(place.file(directory))) continue;
-    auto served = qmp::Multiplexer::start(
-        context,
-        {.upstream = place.file("qmp.sock"),
-         .listen = fmt::format("{}/qmp.sock", place.file(directory)),
-         .mode = 0660,
-         .rights = rights,
-         .timeout = start_patience,
-         .patience = patience},
-        {});
+    auto served =
+        qmp::Multiplexer::start(context,
+                                {.upstream = place.file("qmp.sock"),
+                                 .listen = fmt::format("{}/qmp.sock", place.file(directory)),
+                                 .mode = 0660,
+                                 .rights = rights,
+                                 .timeout = start_patience,
+                                 .patience = patience},
+                                {});
     if (served) served_.push_back(*std::move(served));  // Without it root's own is still there.
   }
 }

@@ -8,7 +8,7 @@
 
 namespace hv::profiles {
 BOOST_DESCRIBE_ENUM(Confinement, strict, standard, off)
-BOOST_DESCRIBE_ENUM(ReadyKind, qmp, agent, tcp, serial_match)
+BOOST_DESCRIBE_ENUM(ReadyKind, qmp, agent, tcp, serial_match, vsock_notify)
 }  // namespace hv::profiles
 
 namespace hv::plan {
@@ -66,8 +66,8 @@ BOOST_DESCRIBE_STRUCT(Written, (),
 Written written(const plan::Plan& plan, FirstState first_state) {
   const auto& [vm, architecture, binary, qemu_version, accelerator, uuid, vcpus, memory_mib,
                arguments, descriptors, files, steps, pins, claims, locked_memory_mib, cage, disks,
-               nics, display, console, tty, watch, shutdown, ready, host_sleep, record, features,
-               warnings] = plan;
+               nics, display, console, tty, watch, shutdown, ready, host_sleep, notify_port, record,
+               features, warnings] = plan;
   return {.vm = vm,
           .binary = binary,
           .accelerator = accelerator,

@@ -3,6 +3,7 @@
 
 #include "launcher/base/text.h"
 #include "launcher/base/unix_socket.h"
+#include "launcher/run/guest_notice.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/monitor.h"
 #include "launcher/run/process.h"
@@ -11,6 +12,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -69,6 +71,7 @@ class Wait {
       case ReadyKind::agent: return ask_agent();
       case ReadyKind::tcp: return connect();
       case ReadyKind::serial_match: return read_console();
+      case ReadyKind::vsock_notify: return await_notice();
     }
     std::unreachable();
   }
@@ -169,6 +172,20 @@ class Wait {
     }
   }
 
+  /// `watch` writes down what the guest has said.
+  Result<> await_notice() {
+    const UniqueFd changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (!changes ||
+        ::inotify_add_watch(changes.get(), place_.directory().c_str(), IN_MOVED_TO | IN_CREATE) < 0)
+      return fail_errno("watch {}", place_.directory());
+    while (!is_ready(read_notice(place_))) {
+      (void)TRY(until(changes.get(), POLLIN, end_));
+      std::array<char, 4096> events;
+      while (::read(changes.get(), events.data(), events.size()) > 0) continue;
+    }
+    return {};
+  }
+
   const Place& place_;
   const profiles::Ready& ready_;
   const Holder& qemu_;
@@ -184,6 +201,7 @@ std::string waited_for(const profiles::Ready& ready) {
     case ReadyKind::tcp: return fmt::format("{} to take connections", ready.address.value);
     case ReadyKind::serial_match:
       return fmt::format("'{}' on its console", printable(ready.text.value));
+    case ReadyKind::vsock_notify: return "its systemd to say that it is up";
   }
   std::unreachable();
 }

@@ -21,8 +21,8 @@ BOOST_DESCRIBE_STRUCT(FeatureNote, (), (name, state, detail))
 BOOST_DESCRIBE_STRUCT(GuestState, (),
                       (vm, pid, started_at, profile, profile_hash, binary, qemu_version,
                        architecture, accelerator, machine, vcpus, memory_mib, uuid, display,
-                       console, tty, watch, disks, nics, shutdown, host_sleep, pins, devices,
-                       features, warnings))
+                       console, tty, watch, disks, nics, shutdown, notify_port, cid, host_sleep,
+                       pins, devices, features, warnings))
 BOOST_DESCRIBE_STRUCT(LastExit, (), (cause, detail, at, log))
 
 namespace {
@@ -86,6 +86,8 @@ GuestState state_of(const plan::Plan& plan) {
   const auto& [agent, acpi, quit, term] = plan.shutdown;
   state.shutdown = {
       .agent = agent.value, .acpi = acpi.value, .quit = quit.value, .term = term.value};
+  state.notify_port = plan.notify_port;
+  state.cid = plan.claims.cids.empty() ? 0 : plan.claims.cids.front();
   state.host_sleep = profiles::word_of(profiles::host_sleep_words, plan.host_sleep);
   for (const auto& cpus : plan.pins.vcpus) state.pins.vcpus.push_back(to_string(cpus));
   state.pins.emulator = to_string(plan.pins.emulator);

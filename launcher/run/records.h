@@ -62,7 +62,9 @@ struct GuestState {
   std::vector<plan::DiskSummary> disks;
   std::vector<plan::NicSummary> nics;
   Ladder shutdown;
-  std::string host_sleep;  ///< The word of profiles::HostSleep, never "auto".
+  std::uint32_t notify_port = 0;  ///< Of vsock, on which `watch` listens; 0: it does not.
+  std::uint64_t cid = 0;          ///< The guest's address of vsock; 0: none.
+  std::string host_sleep;         ///< The word of profiles::HostSleep, never "auto".
   PinState pins;
   std::vector<std::string> devices;  ///< Addresses of the host's PCI functions it has.
   std::vector<FeatureNote> features;

@@ -6,6 +6,7 @@
 #include "launcher/run/cleanup.h"
 #include "launcher/run/console_hub.h"
 #include "launcher/run/group_sockets.h"
+#include "launcher/run/guest_notice.h"
 #include "launcher/run/identity.h"
 #include "launcher/run/lock.h"
 #include "launcher/run/monitor.h"
@@ -144,13 +145,16 @@ class Pulse {
   boost::asio::steady_timer timer_;
 };
 
-Result<> serve(const Place& place, bool has_console, const std::function<void()>& ready,
+Result<> serve(const Place& place, const GuestState& guest, const std::function<void()>& ready,
                const Heartbeat& heartbeat, Cause& cause) {
   boost::asio::io_context context(1);
   const Pulse pulse(context, heartbeat);
   const BoundedLog log(context, place);
   std::optional<ConsoleHub> console;
-  if (has_console) console.emplace(TRY(ConsoleHub::start(context, place)));
+  if (guest.console) console.emplace(TRY(ConsoleHub::start(context, place)));
+  std::optional<NoticeListener> notices;
+  if (guest.notify_port != 0)
+    notices.emplace(TRY(NoticeListener::start(context, place, guest.cid, guest.notify_port)));
   auto multiplexer = qmp::Multiplexer::start(
       context,
       {.upstream = place.file("watch.sock"),
@@ -183,7 +187,7 @@ Result<> watch(const Place& place, const std::function<void()>& ready, const Hea
     if (in_unit == InUnit::yes && !drop_capabilities()) return;
     ready();
   };
-  auto served = serve(place, state && state->console, attached, heartbeat, cause);
+  auto served = serve(place, state.value_or(GuestState{}), attached, heartbeat, cause);
   // A guest that ends while we attach is one to clean up after, like any other.
   if (!served && !ends_within(qemu->pidfd, std::chrono::milliseconds(0))) return served;
   return clean_up(place, *qemu, cause, in_unit);

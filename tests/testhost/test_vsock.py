@@ -34,6 +34,23 @@ class Vsock(HostCase):
         self.hv("stop", "--force", "second")
         self.assert_unchanged(before, ignore=KEPT)
 
+    def test_start_returns_when_the_guest_says_that_it_is_up(self):
+        if self.host.run("modprobe vhost_vsock; test -e /dev/vhost-vsock").status != 0:
+            self.skipTest("missing: a kernel with vhost_vsock")
+        self.profile("web", vsock=True, ready={"type": "vsock-notify", "timeout_seconds": 60})
+        # SeaBIOS has no words for it.
+        self.profile("mute", vsock=True, ready={"type": "vsock-notify", "timeout_seconds": 3}, kernel=None, firmware="bios")
+        before = self.host.snapshot()
+        self.hv("start", "web")
+        self.assertRegex(self.host.read("/run/hvlaunch/web/notice"), "^READY=1\n")
+        self.guest_says("web", "bare: told the host")
+        self.assertRegex(self.hv("status", "web").out, r"it says +bare and.ready")
+        late = self.hv("start", "mute", exit=8)
+        self.assertIn("waited 3 s in vain for its systemd to say that it is up", late.err)
+        for name in ("web", "mute"):
+            self.hv("stop", "--force", name)
+        self.assert_unchanged(before, ignore=KEPT)
+
 
 if __name__ == "__main__":
     unittest.main()

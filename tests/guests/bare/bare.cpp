@@ -8,16 +8,14 @@
 //     bare: pci 01:00.0 8086:10d3 class=020000 bar0=fea00000 reads=00140241
 //     bare: ready
 //
-// Then it waits for the power button. Words of its command line: `poweroff` not to
+// Then it tells the host by vsock, if it was told where (vsock.cpp), and waits for the power
+// button. Words of its command line: `poweroff` not to
 // wait, `deaf` not to listen to the button, `triple-fault` to crash.
-// Not <cstdint>: the C++ library of 32 bits is not installed.
-#include <stdint.h>
+#include "bare.h"
 
 namespace {
 
-using u8 = uint8_t;
-using u16 = uint16_t;
-using u32 = uint32_t;
+using namespace bare;
 
 // Multiboot 1: magic, flags (page-aligned, with memory sizes), checksum.
 constexpr u32 multiboot_magic = 0x1BADB002;
@@ -30,47 +28,6 @@ struct MultibootInfo {
   const char* cmdline;
 };
 constexpr u32 has_cmdline = 1U << 2U;
-
-void out8(u16 port, u8 value) {
-  asm volatile("outb %0, %1" ::"a"(value), "Nd"(port));
-}
-void out16(u16 port, u16 value) {
-  asm volatile("outw %0, %1" ::"a"(value), "Nd"(port));
-}
-void out32(u16 port, u32 value) {
-  asm volatile("outl %0, %1" ::"a"(value), "Nd"(port));
-}
-u8 in8(u16 port) {
-  u8 value;
-  asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
-u32 in32(u16 port) {
-  u32 value;
-  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
-
-constexpr u16 com1 = 0x3f8;
-
-void put(char c) {
-  while ((in8(com1 + 5) & 0x20) == 0) {
-  }
-  out8(com1, static_cast<u8>(c));
-}
-
-void say(const char* text) {
-  while (*text != '\0') put(*text++);
-}
-
-void say_hex(u32 value, u32 digits) {
-  while (digits-- > 0) put("0123456789abcdef"[value >> digits * 4 & 15]);
-}
-
-void say_number(u32 value) {
-  if (value >= 10) say_number(value / 10);
-  put(static_cast<char>('0' + value % 10));
-}
 
 /// Whether the command line has the word.
 bool wanted(const char* line, const char* word) {
@@ -94,15 +51,6 @@ void say_hypervisor() {
       const auto c = static_cast<char>(word >> i * 8);
       if (c > ' ' && c < 127) put(c);
     }
-}
-
-struct Function {
-  u32 bus, device, function;
-};
-
-u32 config(const Function& at, u32 offset) {
-  out32(0xcf8, 0x80000000U | at.bus << 16 | at.device << 11 | at.function << 8 | offset);
-  return in32(0xcfc);
 }
 
 void say_function(const Function& at, u32 id, u32 header) {
@@ -131,6 +79,7 @@ void say_function(const Function& at, u32 id, u32 header) {
 }
 
 bool seen[256];
+Function vsock;  // Bus 0 has no such device 0.
 
 /// Follows the bridges rather than trying all addresses: each read leaves the guest.
 void say_bus(u32 bus) {
@@ -145,6 +94,7 @@ void say_bus(u32 bus) {
       }
       const u32 header = config(at, 0xc) >> 16 & 0xff;
       say_function(at, id, header & 0x7f);
+      if (id == 0x10531af4) vsock = at;
       const u32 behind = config(at, 0x18) >> 8 & 0xff;
       if ((header & 0x7f) == 1 && behind != 0 && !seen[behind]) say_bus(behind);
       if (function == 0 && (header & 0x80) == 0) break;
@@ -233,6 +183,7 @@ extern "C" [[noreturn]] void start(const MultibootInfo* info) {
   deaf = wanted(cmdline, "deaf");
   listen();
   say("bare: ready\r\n");
+  if (vsock.device != 0) notify(vsock, cmdline);
   if (wanted(cmdline, "poweroff")) power_off();
   if (wanted(cmdline, "triple-fault")) {
     constexpr Table none{0, nullptr};
