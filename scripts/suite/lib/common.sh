@@ -18,6 +18,7 @@ export PATH LC_ALL=C.UTF-8
 unset -v BASH_ENV ENV CDPATH GLOBIGNORE LD_PRELOAD LD_LIBRARY_PATH PYTHONPATH PERL5LIB
 unset -f command builtin unset 2>/dev/null || true
 IFS=$' \t\n'
+shopt -s inherit_errexit # a command that fails inside $(...) ends the script, too
 
 dry_run=${dry_run:-} # set by --dry-run
 program=${0##*/}
@@ -162,6 +163,14 @@ confirm() {
   }
   read -r -p "$1 [y/N] " answer
   [[ $answer == [yY]* ]]
+}
+
+# this_hostname: the short name of the host, as it has been set.
+this_hostname() {
+  local name=''
+  [[ ! -r $host/etc/hostname ]] || read -r name <"$host/etc/hostname" || true
+  [[ $name ]] || name=$HOSTNAME
+  printf '%s' "${name%%.*}"
 }
 
 # online: whether the repositories' host answers, within five seconds.

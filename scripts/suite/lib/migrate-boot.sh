@@ -13,15 +13,34 @@ hardware_says() {
   [[ -r $file && $(<"$file") == *"$1"* ]]
 }
 
-# name_in FOLDER NODE: the name in /dev/disk/FOLDER that leads to a device node.
-name_in() {
-  local link
-  for link in "$host/dev/disk/$1"/*; do
-    [[ -L $link && $(readlink -f "$link") == "$(readlink -f "$host$2")" ]] || continue
-    printf '%s' "${link#"$host"}"
-    return
+# Fills `link_of` with the symbolic links that are read here, in one go and before
+# anything is written: later a failure would look like a host without them.
+declare -A link_of
+read_links() {
+  local roots=() path link text
+  for path in /etc/localtime /dev/disk /dev/mapper /sys/dev/block; do
+    [[ ! -e $host$path && ! -L $host$path ]] || roots+=("$host$path")
   done
-  return 1
+  link_of=()
+  ((${#roots[@]})) || return 0
+  text=$(find "${roots[@]}" -type l -printf '%p\t%l\n')
+  while IFS=$'\t' read -r path link; do
+    [[ -z $path ]] || link_of[${path#"$host"}]=$link
+  done <<<"$text"
+}
+
+# name_in FOLDER NODE: the name in /dev/disk/FOLDER that leads to a device node. udev's
+# links lead straight to the kernel's name.
+name_in() {
+  local path found='' kernel
+  kernel=$(kernel_name "$2")
+  for path in "${!link_of[@]}"; do
+    [[ $path == "/dev/disk/$1/"* && ${link_of[$path]##*/} == "$kernel" ]] || continue
+    # The same of several each time.
+    [[ $found && $found < $path ]] || found=$path
+  done
+  printf '%s' "$found"
+  [[ $found ]]
 }
 
 # steady_name NODE: /dev/disk/by-uuid/... if there is one, else what comes next to it.
@@ -30,8 +49,8 @@ steady_name() {
 }
 
 kernel_name() {
-  local path
-  path=$(readlink -f "$host$1") && printf '%s' "${path##*/}"
+  local link=${link_of[$1]:-$1}
+  printf '%s' "${link##*/}"
 }
 
 # Of what a mapped device consists: the first, as LUKS has one only.
@@ -116,8 +135,8 @@ resume_device() {
   done
   numbers=$(first_line "$host/sys/power/resume")
   [[ $numbers == *:* && $numbers != 0:0 ]] || return 0
-  node=$(readlink "$host/sys/dev/block/$numbers") || return 0
-  steady_name "/dev/${node##*/}"
+  node=${link_of["/sys/dev/block/$numbers"]:-}
+  [[ -z $node ]] || steady_name "/dev/${node##*/}"
 }
 
 resume_settings() {

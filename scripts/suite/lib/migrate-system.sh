@@ -65,10 +65,8 @@ locale_settings() {
 }
 
 time_setting() {
-  local zone='' link
-  if link=$(readlink "$host/etc/localtime"); then
-    [[ $link != *zoneinfo/* ]] || zone=${link##*zoneinfo/}
-  fi
+  local zone='' link=${link_of["/etc/localtime"]:-}
+  [[ $link != *zoneinfo/* ]] || zone=${link##*zoneinfo/}
   [[ $zone || ! -r $host/etc/timezone ]] || read -r zone <"$host/etc/timezone" || true
   if [[ ! $zone =~ ^([A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2})?$ ]]; then
     warn "the time zone is ${zone@Q}, which is none like Europe/Berlin, leaving it out"
@@ -122,7 +120,8 @@ xkb_value() {
     [[ -z $line ]] || break
   done
   if [[ -z $line ]] && has_tool localectl; then
-    line=$(localectl --no-pager status 2>/dev/null | sed -n "s/^ *X11 ${what^}: *//p") || line=''
+    pattern="X11 ${what^}: *([^"$'\n'"]*)"
+    [[ ! $(localectl --no-pager status 2>/dev/null) =~ $pattern ]] || line=${BASH_REMATCH[1]}
   fi
   [[ $line == '(unset)' ]] || printf '%s' "$line"
 }
@@ -178,7 +177,7 @@ migrate_system() {
     say "$target is there already: this host's settings stay as it says"
     return
   fi
-  # Read in full before the file is begun: what cannot be read must not be left out.
-  text=$(system_module "$1") || return
+  read_links
+  text=$(system_module "$1")
   put_file "$target" 0644 <<<"$text"
 }

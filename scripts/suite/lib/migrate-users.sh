@@ -119,13 +119,16 @@ user_module() {
 
 # The groups that are this host's own; NixOS numbers the others itself.
 group_modules() {
-  local name group
+  local name group gid seen=()
   for name in "${people[@]}"; do
     # shellcheck disable=SC2086 # names without spaces
     for group in ${group_of_gid[${gid_of[$name]}]:-} ${groups_of[$name]:-}; do
-      ((10#${gid_of_group[$group]} < 1000 || 10#${gid_of_group[$group]} >= 65534)) || printf '  users.groups.%s.gid = %s;\n' "$(nix_string "$group")" "$((10#${gid_of_group[$group]}))"
+      gid=$((10#${gid_of_group[$group]}))
+      if ((gid < 1000 || gid >= 65534)) || [[ ${seen[gid]:-} ]]; then continue; fi
+      seen[gid]=$group
+      printf '  users.groups.%s.gid = %s;\n' "$(nix_string "$group")" "$gid"
     done
-  done | sort -u | sort -t= -s -u -k2,2
+  done
 }
 
 users_module() {
