@@ -107,7 +107,8 @@ fast_forward() {
 main() {
   parse "$@"
   require_commands git
-  source_path=$(readlink -f -- "$source_path") || die "$exit_unavailable" "there is no folder '$source_path'"
+  [[ -d $source_path ]] || die "$exit_unavailable" "there is no folder '$source_path'"
+  source_path=$(readlink -f -- "$source_path")
   check_tree
   if [[ -n $dry_run ]]; then only_look; else fast_forward; fi
 }

@@ -145,7 +145,8 @@ users_module() {
 
 write_hashes() {
   local name
-  [[ -d $secrets ]] || make_folder "$secrets" 0700 || return
+  make_folder "$secrets" || return
+  change chmod 0700 "$secrets" || return
   for name in "${people[@]}"; do
     [[ -n ${hash_of[$name]} ]] || continue
     printf '%s\n' "${hash_of[$name]}" | put_file "$secrets/password-$name" 0600 secret || return
