@@ -91,13 +91,12 @@ change() {
 # put_file PATH MODE [secret]: standard input becomes the file, whole or not at all; what
 # was there before stays beside it as PATH.~N~. With --dry-run it is shown, unless secret.
 put_file() {
-  local path=$1 mode=$2 draft
+  local path=$1 mode=$2 draft=$1.new
   if [[ -n $dry_run ]]; then
     show_file "$@"
     return
   fi
-  make_folder "$(dirname "$path")" || return
-  draft=$(mktemp "$path.XXXXXX") || return
+  make_folder "${path%/*}" || return
   if cat >"$draft" && chmod "$mode" "$draft" && sync "$draft" && keep_file "$path" "$draft" && mv -f "$draft" "$path"; then
     return
   fi
@@ -115,10 +114,13 @@ show_file() {
   fi
 }
 
-# keep_file PATH OTHER: a numbered copy of PATH beside it, if it is there and differs.
+# keep_file PATH OTHER: a second name for PATH's content, if that differs: another takes
+# its first name next. Nothing is copied, so nothing can be copied in part.
 keep_file() {
+  local number=1
   [[ -e $1 ]] && ! cmp -s "$1" "$2" || return 0
-  cp -a --backup=numbered --force "$1" "$1"
+  while [[ -e $1.~$number~ ]]; do number=$((number + 1)); done
+  ln -P "$1" "$1.~$number~"
 }
 
 # make_folder PATH [MODE]: with its parents, all of them open to readers.
