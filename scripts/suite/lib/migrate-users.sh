@@ -154,7 +154,7 @@ write_hashes() {
 }
 
 migrate_users() {
-  local target=$settings/configuration/users-local.nix name administrators=0
+  local target=$settings/configuration/users-local.nix name text administrators=0
   if [[ -e $target ]]; then
     say "$target is there already: users stay as it says"
     return
@@ -168,6 +168,7 @@ migrate_users() {
   say "users carried over: ${people[*]:-none}"
   ((administrators)) || warn "none of the users is an administrator; only root will be one"
   # The hashes first: a module that names a missing file would lock its user out.
-  write_hashes || return
-  users_module | put_file "$target" 0600
+  write_hashes
+  text=$(users_module)
+  put_file "$target" 0600 <<<"$text"
 }
