@@ -1,9 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# shellcheck disable=SC2016 # hostile values, not bash
+# shellcheck disable=SC2016,SC2115 # hostile values, not bash
 # A host's language, clock, keyboard, name and disks, carried over: what Nix reads from
 # the module is what was there.
-
 
 load lib/root
 

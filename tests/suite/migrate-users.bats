@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# shellcheck disable=SC2016 # hashes and hostile names, not bash
+# shellcheck disable=SC1003,SC2016 # hashes and hostile names, not bash
 # The people of a host, carried over: what Nix reads from the module is what was there.
 
 load lib/root
@@ -68,7 +68,7 @@ hash_of() { cat "$HV_ROOT/var/lib/hypervisor/secrets/password-$1"; }
   [[ $(user ada hashedPasswordFile) == '"/var/lib/hypervisor/secrets/password-ada"' ]]
   [[ $(stat -c %a "$HV_ROOT"/var/lib/hypervisor/secrets/password-*) == $'600\n600' ]]
   # A module ends up in the store, where everybody reads.
-  ! grep -q 'j9T' "$HV_ROOT/etc/hypervisor/configuration/users-local.nix"
+  [[ $(<"$HV_ROOT/etc/hypervisor/configuration/users-local.nix") != *j9T* ]]
 }
 
 @test "locked accounts stay locked, and an empty password is none" {
@@ -85,7 +85,7 @@ hash_of() { cat "$HV_ROOT/var/lib/hypervisor/secrets/password-$1"; }
 
 @test "any description is read by Nix as it was" {
   local gecos number=1000
-  local -a all=('"quotes" and "more"' 'back\slash\' '${builtins.abort "x"}' '$${x}' '$' "''two'' ''\${x}" $'tab\there' \
+  local -a all=('"quotes" and "more"' 'back\slash\' '${builtins.abort "x"}' '$${x}' '$' "''two'' ''\${x}" $'tab\there'
     $'return\r' 'Ünïcödé ✓' '*' '`id`' '$(touch /tmp/x)' '\n' '\${' '# no comment' '/* nor this' "'" ';} in' '  spaces  ' '')
   for gecos in "${all[@]}"; do
     root_user "u$number" "$number" x "$gecos" wheel
