@@ -49,12 +49,19 @@ terminal_close() {
 }
 
 screen_is() {
-  local golden=$SUITE_TESTS/screens/$1.txt
+  local golden=$SUITE_TESTS/screens/$1.txt end=$((SECONDS + 20))
   if [[ ${HVLAUNCH_ACCEPT:-} ]]; then
     mkdir -p "${golden%/*}"
     terminal_screen >"$golden"
   fi
-  diff "$golden" <(terminal_screen)
+  # What was waited for may be drawn before the rest.
+  until diff "$golden" <(terminal_screen) >"$BATS_TEST_TMPDIR/difference"; do
+    if ((SECONDS >= end)); then
+      cat "$BATS_TEST_TMPDIR/difference" >&2
+      return 1
+    fi
+    read -r -t 0.05 -u "$terminal_idle" || true
+  done
 }
 
 # Nothing is ever written to it: reading with a time limit is waiting.
