@@ -35,14 +35,15 @@ identity_of() {
   local sum place
   sum=$(
     set -Eeuo pipefail
-    say "host $flake_host"
-    lock_digest "$2"
-    digest "$1"
-    for place in "$settings/configuration" "$settings/src"; do
-      [[ ! -d $place || $flake_directory == "$place" ]] || digest "$place"
-    done | sha256sum
-  ) || return 1
-  sum=$(sha256sum <<<"$sum") && say "sha256:${sum%% *}"
+    {
+      say "host $flake_host"
+      lock_digest "$2"
+      digest "$1"
+      for place in "$settings/configuration" "$settings/src"; do
+        [[ ! -d $place || $flake_directory == "$place" ]] || digest "$place"
+      done
+    } | sha256sum
+  ) && say "sha256:${sum%% *}"
 }
 
 # candidate_facts: sets candidate_release and state_version, which Nix works out without

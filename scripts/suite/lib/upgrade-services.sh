@@ -8,14 +8,15 @@
 #   services_now after
 #   services_lost before after    # a line for each that was lost; status 1 if there are any
 
-# services_now FOLDER
+# services_now FOLDER: all lists or no folder.
 services_now() {
-  mkdir -p "$1"
+  rm -rf -- "$1" && mkdir -- "$1" || return 1
   # What is started again and again has failed as well.
-  units_in failed,auto-restart >"$1/failed.new" &&
-    units_in active 'hvlaunch@*.service' hypervisor-menu.service hvlaunch.target >"$1/active.new" &&
-    guests_running >"$1/guests.new" || return 1
-  for list in failed active guests; do mv -f "$1/$list.new" "$1/$list"; done
+  units_in failed,auto-restart >"$1/failed" &&
+    units_in active 'hvlaunch@*.service' hypervisor-menu.service hvlaunch.target >"$1/active" &&
+    guests_running >"$1/guests" && return 0
+  rm -rf -- "$1"
+  return 1
 }
 
 # units_in STATES [PATTERN...]

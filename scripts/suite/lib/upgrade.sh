@@ -68,9 +68,11 @@ put_state() {
     cat >/dev/null
     return
   fi
-  mkdir -p -m 0755 "$folder" && draft=$(mktemp "$folder/.draft.XXXXXX") || return 1
-  if ! cat >"$draft" || ! chmod "$mode" "$draft" || ! sync "$draft" || ! mv -f "$draft" "$path"; then
-    rm -f "$draft"
+  # One name, as there is one writer: what a kill leaves, the next run replaces.
+  draft=$folder/.${path##*/}.draft
+  mkdir -p -m 0755 -- "$folder" && rm -f -- "$draft" || return 1
+  if ! cat >"$draft" || ! chmod "$mode" "$draft" || ! sync "$draft" || ! mv -fT -- "$draft" "$path"; then
+    rm -f -- "$draft"
     return 1
   fi
 }
@@ -93,6 +95,13 @@ boot_version() { cat "$system_profile/nixos-version" 2>/dev/null || nixos-versio
 # be a test. Nothing if it was not built from a known revision.
 boot_revision() {
   [[ ! $(boot_version) =~ \.([0-9a-f]{7,})( |$) ]] || printf '%s\n' "${BASH_REMATCH[1]}"
+}
+
+# Without it no downgrade could be told from an upgrade.
+require_known_release() {
+  local version
+  version=$(running_version) && [[ $(release_of "$version") ]] ||
+    die $exit_unavailable "nixos-version does not say which release of NixOS runs" "try: nixos-version"
 }
 
 # release_of TEXT: the 26.05 in a version or in a branch's name; nothing if there is none.

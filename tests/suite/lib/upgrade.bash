@@ -110,6 +110,6 @@ contains() {
 # Drafts and locks of an interrupted run harm nothing, but a finished one leaves none.
 no_drafts() {
   local found
-  found=$(find "$HV_ROOT/etc" "$HV_ROOT/var" \( -name '.draft.*' -o -name '*.draft' -o -name '.output.*' -o -name '*.new' -o -name draft \) -print)
+  found=$(find "$HV_ROOT/etc" "$HV_ROOT/var" \( -name '*.draft' -o -name draft -o -name output -o -name '*.new' \) -print)
   [[ ! $found ]] || { echo "left behind: $found" >&2 && return 1; }
 }
