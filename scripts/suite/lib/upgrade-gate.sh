@@ -44,21 +44,20 @@ gate_age() {
 gate_identity() {
   local tested base now
   tested=$(value_of identity "$test_result")
-  [[ $tested && -d $candidate && $(identity_of "$candidate" "$candidate/flake.lock") == "$tested" ]] ||
-    refuse "'$candidate' is not what was tested"
-  [[ $(identity_of "$flake_directory" "$candidate/flake.lock") == "$tested" ]] ||
+  [[ $tested && -d $candidate && -d $candidate_pin && $(identity_of_candidate) == "$tested" ]] ||
+    refuse "'$work' does not hold what was tested for '$flake_host'"
+  [[ $(identity_of_host) == "$tested" ]] ||
     refuse "the configuration in '$flake_directory' or '$settings' has changed since it was tested"
   base=$(value_of base-lock "$test_result")
-  now=$(lock_digest "$flake_directory/flake.lock")
+  now=$(lock_digest "$pin_directory/flake.lock")
   # The second is what an upgrade leaves, also one that was interrupted.
-  [[ $now == "$base" || $now == "$(lock_digest "$candidate/flake.lock")" ]] ||
-    refuse "'$flake_directory/flake.lock' has changed since the test"
+  [[ $now == "$base" || $now == "$(lock_digest "$candidate_pin/flake.lock")" ]] ||
+    refuse "'$pin_directory/flake.lock' has changed since the test"
 }
 
 gate_downgrade() {
   local reason
-  present_date=0 tested_date=0
-  [[ ! -e $flake_directory/flake.lock ]] || compare_inputs "$flake_directory/flake.lock" "$candidate/flake.lock"
+  compare_inputs "$pin_directory/flake.lock" "$candidate_pin/flake.lock"
   reason=$(downgrade_of "$(value_of release "$test_result")" "$(value_of state-version "$test_result")")
   [[ ! $reason ]] || refuse "$reason"
 }
@@ -68,5 +67,5 @@ in_use_already() {
   local tested
   tested=$(value_of system "$test_result")
   [[ $(readlink -f "$system_profile") == "$tested" && $(readlink -f "$running_system") == "$tested" ]] &&
-    cmp -s "$candidate/flake.lock" "$flake_directory/flake.lock"
+    cmp -s "$candidate_pin/flake.lock" "$pin_directory/flake.lock"
 }

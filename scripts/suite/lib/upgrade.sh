@@ -6,7 +6,7 @@
 #
 #   /var/lib/hypervisor/update-available       what hv-check-updates has found
 #   /var/lib/hypervisor/upgrade-test-result    the verdict of hv-upgrade-test
-#   /var/lib/hypervisor/upgrade/flake          the configuration that was tested
+#   /var/lib/hypervisor/upgrade/               the configuration that was tested
 #   /var/lib/hypervisor/backups/TIME           /etc/nixos and /etc/hypervisor before an upgrade
 
 notice=$state_directory/update-available
@@ -14,6 +14,7 @@ login_notice=$host/etc/motd.d/updates-available
 test_result=$state_directory/upgrade-test-result
 work=$state_directory/upgrade
 candidate=$work/flake
+candidate_pin=$work/flake
 backups=$state_directory/backups
 running_system=$host/run/current-system
 system_profile=$host/nix/var/nix/profiles/system
@@ -22,7 +23,8 @@ readonly exit_busy=75
 export NIX_CONFIG='extra-experimental-features = nix-command flakes'
 
 flake_directory='' # set by find_flake: what is below its name
-flake_host=''      # and the attribute of nixosConfigurations
+flake_host=''      # the attribute of nixosConfigurations
+pin_directory=''   # where nixpkgs is named and locked: there, or /etc/hypervisor
 
 # find_flake DIRECTORY HOST: the words of --flake and --host, empty where they were not given.
 find_flake() {
@@ -37,7 +39,12 @@ find_flake() {
   fi
   [[ -f $directory/flake.nix ]] || die $exit_usage "'$directory' has no flake.nix"
   flake_directory=$(readlink -f "$directory")
-  [[ $flake_host ]] || flake_host=$(hostname -s)
+  pin_directory=$flake_directory
+  # As bootstrap_nixos.sh has it: one flake for the hardware, the release in the other.
+  ! grep -q '"path:/etc/hypervisor"' "$flake_directory/flake.nix" || pin_directory=$settings
+  [[ -f $pin_directory/flake.nix ]] || die $exit_data "'$flake_directory/flake.nix' stands on '$pin_directory', which has no flake.nix" \
+    "bootstrap_nixos.sh writes it"
+  [[ $flake_host ]] || flake_host=$(this_hostname)
   [[ $flake_host =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] || die $exit_usage "'$flake_host' is no name of a host"
 }
 
@@ -100,7 +107,8 @@ boot_revision() {
 # Without it no downgrade could be told from an upgrade.
 require_known_release() {
   local version
-  version=$(running_version) && [[ $(release_of "$version") ]] ||
+  version=$(running_version) || version=''
+  [[ $(release_of "$version") ]] ||
     die $exit_unavailable "nixos-version does not say which release of NixOS runs" "try: nixos-version"
 }
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2154 # commands for later; set by bats
 # SPDX-License-Identifier: MIT
 #
 # A NixOS host to upgrade, made up: the generation `old` boots and runs, `new` is what
@@ -19,7 +19,7 @@ upgrade_host() {
   FLAKE=$ETC/nixos
   make_systems
   make_configuration
-  reply hostname 0 '^-s$' hv1
+  root_file etc/hostname 0644 hv1
   reply_by nixos-version '^$' 'cat "$root/run/current-system/nixos-version"'
   reply_by logger '^--journald$' 'cat >>"$root/journal"; echo >>"$root/journal"'
   reply wall 0
