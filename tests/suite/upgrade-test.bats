@@ -24,7 +24,7 @@ assert_as_before() { [[ $(running) == old && $(boots) == old && $(tree_of etc) =
 @test "the newest configuration is built and activated, and passes" {
   upgrade_test
   [[ $status == 0 && $(verdict) == passed ]]
-  [[ $(calls nixos-rebuild) == "'test' '--flake' 'path:$STATE/upgrade/flake#hv1'" ]]
+  [[ $(calls nixos-rebuild) == "'test' '--flake' 'path:$STATE/upgrade/flake#hv1' '--override-input' 'hypervisor' 'path:$STATE/upgrade/hypervisor'" ]]
   [[ $(running) == new ]]
   contains "The upgrade test has passed: 26.05.20261101" "sudo hv-system-upgrade"
   no_unexpected_calls
@@ -50,12 +50,12 @@ assert_as_before() { [[ $(running) == old && $(boots) == old && $(tree_of etc) =
 
 @test "only nixpkgs and folders get newer, and what flake.lock follows" {
   jq '.nodes.root.inputs += {other: "other", here: "here"} | .nodes += {other: {locked: {type: "github"}}, here: {locked: {type: "path"}}}' \
-    "$FLAKE/flake.lock" >"$HV_ROOT/l" && mv "$HV_ROOT/l" "$FLAKE/flake.lock"
+    "$PIN/flake.lock" >"$HV_ROOT/l" && mv "$HV_ROOT/l" "$PIN/flake.lock"
   reply_by nix '^flake lock path:' 'for last; do :; done; cp "${last#path:}/flake.lock" "$root/given.lock"; cp "$root/new.lock" "${last#path:}/flake.lock"'
   upgrade_test
   [[ $status == 0 && $(jq -c .nodes.root.inputs "$HV_ROOT/given.lock") == '{"other":"other"}' ]]
   jq '.nodes.root.inputs = {hypervisor: "hv", nixpkgs: ["hypervisor", "nixpkgs"]} | .nodes.hv = {inputs: {nixpkgs: "nixpkgs"}}' \
-    "$HV_ROOT/new.lock" >"$FLAKE/flake.lock"
+    "$HV_ROOT/new.lock" >"$PIN/flake.lock"
   reply_by nix '^flake lock --update-input hypervisor/nixpkgs path:' 'for last; do :; done; cp "$root/new.lock" "${last#path:}/flake.lock"'
   upgrade_test
   [[ $status == 0 ]]
@@ -63,15 +63,24 @@ assert_as_before() { [[ $(running) == old && $(boots) == old && $(tree_of etc) =
 
 # page: upgrade-management#keep-dependencies-updated
 @test "inputs that were locked by hand are tested as they are" {
-  lock_of 1111111111111111111111111111111111111111 1793000000 >"$FLAKE/flake.lock"
+  lock_of 1111111111111111111111111111111111111111 1793000000 >"$PIN/flake.lock"
   upgrade_test --locked
   [[ $status == 0 && $(calls nix) != *lock* ]]
-  [[ $(jq -r .nodes.nixpkgs.locked.rev "$STATE/upgrade/flake/flake.lock") == 1111* ]]
+  [[ $(jq -r .nodes.nixpkgs.locked.rev "$STATE/upgrade/hypervisor/flake.lock") == 1111* ]]
+}
+
+@test "one flake in /etc/nixos does as well, and a host without a lock" {
+  one_flake
+  upgrade_test
+  [[ $status == 0 && $(calls nixos-rebuild) == "'test' '--flake' 'path:$STATE/upgrade/flake#hv1'" ]]
+  rm "$PIN/flake.lock"
+  upgrade_test
+  [[ $status == 0 && $(<"$RESULT") == *"base-lock: none"* && ! -e $PIN/flake.lock ]]
 }
 
 @test "options for nixos-rebuild are passed on" {
   upgrade_test --host other -- --option substituters ''
-  [[ $status == 0 && $(calls nixos-rebuild) == "'test' '--flake' 'path:$STATE/upgrade/flake#other' '--option' 'substituters' ''" ]]
+  [[ $status == 0 && $(calls nixos-rebuild) == "'test' '--flake' 'path:$STATE/upgrade/flake#other' '--override-input' 'hypervisor' 'path:$STATE/upgrade/hypervisor' '--option' 'substituters' ''" ]]
 }
 
 # page: upgrade-management#test-services
@@ -165,7 +174,7 @@ assert_as_before() { [[ $(running) == old && $(boots) == old && $(tree_of etc) =
 
 # page: upgrade-management#newer-release-works
 @test "a flake that names a newer release is tested like any upgrade" {
-  sed -i s/nixos-26.05/nixos-26.11/ "$FLAKE/flake.nix"
+  sed -i s/nixos-26.05/nixos-26.11/ "$PIN/flake.nix"
   lock_of "$NEW" 1700000000 nixos-26.11 >"$HV_ROOT/new.lock"
   reply nix 0 '^eval ' '{"release":"26.11","stateVersion":"24.05"}'
   upgrade_test
@@ -310,7 +319,7 @@ fresh_start() {
 # Only the journal, and a version that is only shown, may be missing from a pass.
 assert_as_before_or_passed() {
   if [[ $status == 0 ]]; then
-    [[ $(verdict) == passed && $(running) == new ]] && [[ $(awk -v n="$call" '$1 == n { print $2 }' "$HV_ROOT/.stand-in/log") =~ ^(logger|nixos-version)$ ]]
+    [[ $(verdict) == passed && $(running) == new ]] && [[ $(sed -n "${call}s/\t.*//p" "$HV_ROOT/.stand-in/log") =~ ^(logger|nixos-version)$ ]]
   else
     [[ ! -e $RESULT || $(verdict) == failed || $(verdict) == interrupted ]] && assert_as_before
   fi

@@ -7,6 +7,7 @@
 #   upgrade_host             # all commands behave; stable 26.05, an update is there
 #   running; boots           # old or new
 #   lock_of REVISION DATE    # the text of a flake.lock
+#   one_flake                # the host is not bootstrap's, but one flake in /etc/nixos
 #   head_is REVISION [RELEASE...]     # what GitHub answers git
 
 OLD=b51242d7d43689db2f3be91bd05d5b24fbb469c4
@@ -17,6 +18,7 @@ upgrade_host() {
   STATE=$HV_ROOT/var/lib/hypervisor
   ETC=$HV_ROOT/etc
   FLAKE=$ETC/nixos
+  PIN=$ETC/hypervisor
   make_systems
   make_configuration
   root_file etc/hostname 0644 hv1
@@ -53,9 +55,11 @@ make_systems() {
   ln -s system-1-link "$HV_ROOT/nix/var/nix/profiles/system"
 }
 
+# As bootstrap_nixos.sh leaves it.
 make_configuration() {
-  root_file etc/nixos/flake.nix 0644 '{' '  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";' '}'
-  lock_of "$OLD" 1780203844 >"$FLAKE/flake.lock"
+  root_file etc/nixos/flake.nix 0644 '{' '  inputs.hypervisor.url = "path:/etc/hypervisor";' '}'
+  root_file etc/hypervisor/flake.nix 0644 '{' '  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";' '}'
+  lock_of "$OLD" 1780203844 >"$PIN/flake.lock"
   root_file etc/nixos/hardware-configuration.nix 0644 '{ }'
   root_file etc/hypervisor/configuration/users-local.nix 0600 '{ }'
   root_file etc/hypervisor/vm-profiles/web.json 0644 '{}'
@@ -73,6 +77,12 @@ make_nix() {
   lock_of "$NEW" 1793500000 >"$HV_ROOT/new.lock"
   reply_by nix '^flake lock path:' 'for last; do :; done; cp "$root/new.lock" "${last#path:}/flake.lock"'
   reply nix 0 '^eval --json ' '{"release":"26.05","stateVersion":"24.05"}'
+}
+
+# one_flake: the host is one flake of its own, in /etc/nixos.
+one_flake() {
+  mv "$PIN"/flake.* "$FLAKE/"
+  PIN=$FLAKE
 }
 
 # lock_of REVISION DATE [BRANCH]
