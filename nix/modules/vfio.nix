@@ -9,7 +9,7 @@ let
   address = types.strMatching "[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]";
   id = types.strMatching "[0-9a-f]{4}:[0-9a-f]{4}";
   early = vfio.ids != [ ] || vfio.addresses != [ ];
-  on_x86 = config.nixpkgs.hostPlatform.system or "x86_64-linux" == "x86_64-linux";
+  on_x86 = config.nixpkgs.hostPlatform.system == "x86_64-linux";
 in
 {
   options.hypervisor.vfio = {

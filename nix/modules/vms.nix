@@ -29,7 +29,7 @@ let
         cp ${pkgs.writeText "${name}.json" text} profiles/${name}.json
       '') texts
     )}
-    hvlaunch --user check profiles
+    hvlaunch --user check ./profiles
     touch $out
   '';
 in

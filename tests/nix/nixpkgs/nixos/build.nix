@@ -2,11 +2,7 @@
 { config, lib, ... }:
 let
   pkgs = import ../. {
-    system =
-      if builtins.isString config.nixpkgs.hostPlatform then
-        config.nixpkgs.hostPlatform
-      else
-        config.nixpkgs.hostPlatform.system;
+    inherit (config.nixpkgs.hostPlatform) system;
     inherit (config.nixpkgs) overlays;
   };
   render = import ./units.nix { inherit lib pkgs; };
@@ -41,7 +37,6 @@ let
 in
 {
   _module.args.pkgs = lib.mkDefault pkgs;
-  environment.systemPackages = [ pkgs.coreutils ];
 
   system.build = {
     inherit units;

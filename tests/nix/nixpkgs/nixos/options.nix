@@ -217,7 +217,11 @@ in
       settings = free;
     };
     nixpkgs = {
-      hostPlatform = option (t.either t.str t.attrs) "x86_64-linux";
+      hostPlatform = mkOption {
+        type = t.either t.str t.attrs;
+        default = "x86_64-linux";
+        apply = platform: if builtins.isString platform then { system = platform; } else platform;
+      };
       overlays = option (t.listOf t.unspecified) [ ];
     };
 
