@@ -37,13 +37,12 @@ in
         config.nix.package
         "/run/current-system/sw"
       ];
-      environment = {
-        HV_NOTIFY_ADMINS = if checker.notifyAdmins then "1" else "0";
-        XDG_CACHE_HOME = "/var/cache/nixos-update-checker";
-      };
+      environment.XDG_CACHE_HOME = "/var/cache/nixos-update-checker";
       serviceConfig = {
         Type = "oneshot";
-        ExecStart = "${cfg.package}/bin/hv-check-updates";
+        ExecStart =
+          "${cfg.package}/bin/hv-check-updates"
+          + lib.optionalString (!checker.notifyAdmins) " --no-broadcast";
         CacheDirectory = "nixos-update-checker";
         TimeoutStartSec = "10min";
         NoNewPrivileges = true;
