@@ -98,7 +98,7 @@ set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_RECOMMENDS
   "qemu-system-x86 | qemu-system-arm | qemu-system-misc, qemu-utils, ovmf | qemu-efi-aarch64, pci.ids, curl, gpg, pciutils")
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SUGGESTS "swtpm, swtpm-tools, xorriso, git")
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_CONTROL_EXTRA
-  "${PROJECT_SOURCE_DIR}/systemd/debian/postinst;${PROJECT_SOURCE_DIR}/systemd/debian/postrm")
+  "${PROJECT_SOURCE_DIR}/systemd/debian/postinst;${PROJECT_SOURCE_DIR}/systemd/debian/prerm;${PROJECT_SOURCE_DIR}/systemd/debian/postrm")
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_COMPONENT_HVLAUNCH_DESCRIPTION
   "direct QEMU/KVM launcher\nA virtual machine is one JSON file. hvlaunch makes a QEMU command line of it,\nstarts it, and stops it cleanly, without libvirt and without a daemon.")
