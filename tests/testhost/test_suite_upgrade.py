@@ -98,7 +98,7 @@ class UpgradeCase(HostCase):
 
 
 class Checker(UpgradeCase):
-    # page: upgrade-management#checks-monthly
+    # page: upgrade-management#monthly
     # page: upgrade-management#check-fails-logs
     def test_the_timer_comes_on_the_first_of_the_month_and_its_run_is_in_the_journal(self):
         show = "systemctl show -P NextElapseUSecRealtime nixos-update-checker.timer"
