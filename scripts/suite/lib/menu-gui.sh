@@ -27,7 +27,7 @@ gui_start() {
 
 gui_cure() {
   if [[ -e $host/etc/NIXOS ]]; then
-    say "enable the graphical fallback of the NixOS module (hypervisor.gui), and rebuild; docs/menu.md"
+    say "set hypervisor.gui.enable = true; in the host's configuration, and rebuild"
   else
     say "install one (apt install gnome-session gdm3), and keep it from starting with the host: systemctl set-default multi-user.target"
   fi

@@ -125,6 +125,8 @@ iso_download() {
   part=$iso_directory/.$iso_name.part
   exec {iso_lock}>>"$part" || die 1 "'$part' cannot be written"
   flock -n "$iso_lock" || die 1 "'$iso_name' is being downloaded by someone else" "wait for its end"
+  # shellcheck disable=SC2064 # their values now
+  trap "rm -rf '$work'; [[ -s '$part' ]] || rm -f '$part'" EXIT
 
   # What the image should be comes first: no gigabytes for an image that would be refused.
   iso_expect "$work"
@@ -231,15 +233,20 @@ iso_strip_signature() {
 
 # iso_fetch PART: goes on where it stopped; whoever interrupts it loses nothing.
 iso_fetch() {
-  local part=$1 status=0 progress=(--silent --show-error)
+  local part=$1 status=0 resumed='' progress=(--silent --show-error)
   [[ ! -t 2 ]] || progress=(--progress-bar)
   # Whole already, and only not checked yet: asking the server for the rest is an error.
   [[ -z $expected || ! -s $part || $(sha256_of "$part") != "$expected" ]] || return 0
-  [[ ! -s $part ]] || say "going on after $(iso_size "$part")"
+  if [[ -s $part ]]; then
+    resumed=1
+    say "going on after $(iso_size "$part")"
+  fi
   iso_curl "$part" || status=$?
-  # 33: the server cannot go on; 36: not from there; 22: there is no rest (416), or no image.
-  if ((status == 33 || status == 36 || status == 22)) && [[ -s $part ]]; then
-    say "the server does not go on from there: from the beginning"
+  # 33: the server cannot go on; 36: not from there; 22: there is no rest, or no image. Some
+  # curls take "no rest" (416) for the end, and what is there may be of an older image.
+  if [[ -n $resumed ]] && { ((status == 33 || status == 36 || status == 22)) ||
+    { ((status == 0)) && [[ -n $expected && $(sha256_of "$part") != "$expected" ]]; }; }; then
+    say "it does not go on from there: from the beginning"
     : >"$part"
     status=0
     iso_curl "$part" || status=$?
@@ -276,13 +283,16 @@ iso_check() {
 }
 
 iso_keep() {
-  local part=$1 name=$iso_name
+  local part=$1 name=$iso_name origin
   [[ $checked == signature ]] || name=UNVERIFIED-$iso_name
   sync "$part" || die 1 "'$part' cannot be written to the disk" "run this again: it goes on"
   chmod 0644 "$part" || die 1 "'$part' cannot be made readable" "run this again"
-  jq -n --arg url "$iso_url" --arg sha256 "$actual" --arg signed_by "$signed_by" --arg checked "$checked" \
-    --arg at "$(date -u +%FT%TZ)" '{$url, $sha256, signed_by: (if $signed_by == "" then null else $signed_by end), $checked, $at}' |
-    put_file "$iso_directory/.$name.origin" 0644 || die 1 "'$iso_directory' cannot be written" "run this again: nothing is loaded twice"
+  origin=$(jq -n --arg url "$iso_url" --arg sha256 "$actual" --arg signed_by "$signed_by" --arg checked "$checked" \
+    --arg at "$(date -u +%FT%TZ)" '{$url, $sha256, signed_by: (if $signed_by == "" then null else $signed_by end), $checked, $at}') ||
+    die 1 "jq failed" "run this again: nothing is loaded twice"
+  # Of an earlier try: no copy of it is of use.
+  rm -f -- "$iso_directory/.$name.origin"
+  put_file "$iso_directory/.$name.origin" 0644 <<<"$origin" || die 1 "'$iso_directory' cannot be written" "run this again: nothing is loaded twice"
   mv -n -- "$part" "$iso_directory/$name" || die 1 "'$iso_directory/$name' cannot be written" "run this again: nothing is loaded twice"
   say "$iso_directory/$name: $(iso_trustworthiness "$name")"
 }

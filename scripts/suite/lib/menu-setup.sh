@@ -149,13 +149,14 @@ setup_hugepages() {
 }
 
 setup_config() {
-  local file=$settings/config.json
+  local file=$settings/config.json text
   [[ -n $timeout ]] || return 0
   if [[ -e $file ]]; then
     say "$file is there already and stays as it is"
     return
   fi
-  jq -n --argjson seconds "$((10#$timeout))" '{features: {autostart_timeout_sec: $seconds}}' | put_file "$file" 0644 ||
+  text=$(jq -n --argjson seconds "$((10#$timeout))" '{features: {autostart_timeout_sec: $seconds}}') || die 1 "jq failed" "run this again"
+  put_file "$file" 0644 <<<"$text" ||
     die 1 "'$file' cannot be written" "run this again: what is done is not done again"
 }
 
