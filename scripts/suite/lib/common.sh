@@ -18,15 +18,30 @@ export PATH LC_ALL=C.UTF-8
 unset -v BASH_ENV ENV CDPATH GLOBIGNORE LD_PRELOAD LD_LIBRARY_PATH PYTHONPATH PERL5LIB
 unset -f command builtin unset 2>/dev/null || true
 IFS=$' \t\n'
+shopt -s inherit_errexit # a command that fails inside $(...) ends the script, too
 
-dry_run=${dry_run:-}                   # set by --dry-run
+dry_run=${dry_run:-} # set by --dry-run
 program=${0##*/}
 log_directory=$host/var/log/hypervisor # `log_to NAME` opens NAME.log in it
 state_directory=$host/var/lib/hypervisor
-settings=$host/etc/hypervisor          # config.json, vm-profiles/, src/, configuration/
+settings=$host/etc/hypervisor # config.json, vm-profiles/, src/, configuration/
 
 # Exit codes, the same in every script (sysexits where they fit).
 readonly exit_usage=64 exit_data=65 exit_unavailable=69 exit_no_permission=77
+
+# at_exit COMMAND: run when the script ends, however it ends, the last one first;
+# `exit_status` is what it ends with.
+exit_actions=()
+at_exit() {
+  exit_actions=("$1" "${exit_actions[@]}")
+  trap run_exit_actions EXIT
+}
+run_exit_actions() {
+  exit_status=$?
+  local action
+  for action in "${exit_actions[@]}"; do eval "$action" || true; done
+  exit "$exit_status"
+}
 
 say() { printf '%s\n' "$*"; }
 warn() { printf '%s: %s\n' "$program" "$*" >&2; }
@@ -61,7 +76,7 @@ log_to() {
     return 0
   fi
   exec > >(exec tee -a -- "$log") 2>&1
-  trap 'exec >&- 2>&-; wait' EXIT # tee has then written everything
+  at_exit 'exec >&- 2>&-; wait' # tee has then written everything
 }
 
 # change COMMAND...: what alters the host; with --dry-run it is only shown.
@@ -73,35 +88,70 @@ change() {
   fi
 }
 
-# put_file PATH MODE: standard input becomes the file, whole or not at all; what was
-# there before stays beside it as PATH.~N~.
+# put_file PATH MODE [secret]: standard input becomes the file, whole or not at all; what
+# was there before stays beside it as PATH.~N~. With --dry-run it is shown, unless secret.
 put_file() {
-  local path=$1 mode=$2 draft
+  local path=$1 mode=$2 draft=$1.new
   if [[ -n $dry_run ]]; then
-    printf 'would write %s (mode %s):\n' "$path" "$mode"
-    sed 's/^/  | /'
+    show_file "$@"
     return
   fi
-  mkdir -p -m 0755 "$(dirname "$path")"
-  draft=$(mktemp "$path.XXXXXX")
-  if ! cat >"$draft" || ! chmod "$mode" "$draft" || ! sync "$draft"; then
-    rm -f "$draft"
-    return 1
+  make_folder "${path%/*}" || return
+  if cat >"$draft" && chmod "$mode" "$draft" && sync "$draft" && keep_file "$path" "$draft" && mv -f "$draft" "$path"; then
+    return
   fi
-  if [[ -e $path ]] && ! cmp -s "$path" "$draft"; then
-    cp -a --backup=numbered --force "$path" "$path" || {
-      rm -f "$draft"
-      return 1
-    }
-  fi
-  mv -f "$draft" "$path"
+  rm -f "$draft" || true
+  return 1
 }
 
-# keep_copy DIRECTORY: a copy beside it, named by the time; prints its path.
+show_file() {
+  if [[ ${3:-} == secret ]]; then
+    printf 'would write %s (mode %s), whose content is not shown\n' "$1" "$2"
+    cat >/dev/null
+  else
+    printf 'would write %s (mode %s):\n' "$1" "$2"
+    sed 's/^/  | /'
+  fi
+}
+
+# keep_file PATH OTHER: a second name for PATH's content, if that differs: another takes
+# its first name next. Nothing is copied, so nothing can be copied in part.
+keep_file() {
+  local number=1
+  [[ -e $1 ]] && ! cmp -s "$1" "$2" || return 0
+  while [[ -e $1.~$number~ ]]; do number=$((number + 1)); done
+  ln -P "$1" "$1.~$number~"
+}
+
+# make_folder PATH [MODE]: with its parents, all of them open to readers.
+make_folder() {
+  [[ ! -d $1 ]] || return 0
+  if [[ -n $dry_run ]]; then
+    printf 'would make %s\n' "$1"
+  else
+    (umask 022 && mkdir -p "$1") && { [[ -z ${2:-} ]] || chmod "$2" "$1"; }
+  fi
+}
+
+# keep_copy DIRECTORY: a copy beside it, whole or not at all, named by the time; prints
+# its path. A copy that is there already and has not come to differ is enough.
 keep_copy() {
-  local copy
-  copy=$1.backup-$(date +%Y%m%d-%H%M%S)
-  change cp -a -- "$1" "$copy" >&2
+  local copy last=''
+  for copy in "$1".backup-*; do
+    [[ ! -d $copy || $copy == *.part ]] || last=$copy
+  done
+  if [[ $last ]] && diff -rq --no-dereference "$1" "$last" >/dev/null 2>&1; then
+    say "$last"
+    return
+  fi
+  copy=$1.backup-$(date +%Y%m%d-%H%M%S) || return
+  if [[ -z $dry_run ]]; then
+    rm -rf -- "$1".backup-*.part || return
+    if ! cp -a -- "$1" "$copy.part" || ! mv -T -- "$copy.part" "$copy"; then
+      rm -rf -- "$copy.part" || true
+      return 1
+    fi
+  fi
   say "$copy"
 }
 
@@ -109,9 +159,20 @@ keep_copy() {
 # what the second argument says.
 confirm() {
   local answer
-  [[ -t 0 ]] || { [[ ${2:-} == yes ]]; return; }
+  [[ -t 0 ]] || {
+    [[ ${2:-} == yes ]]
+    return
+  }
   read -r -p "$1 [y/N] " answer
   [[ $answer == [yY]* ]]
+}
+
+# this_hostname: the short name of the host, as it has been set.
+this_hostname() {
+  local name=''
+  [[ ! -r $host/etc/hostname ]] || read -r name <"$host/etc/hostname" || true
+  [[ $name ]] || name=$HOSTNAME
+  printf '%s' "${name%%.*}"
 }
 
 # online: whether the repositories' host answers, within five seconds.

@@ -11,7 +11,8 @@
 #   root_xkb us,de ,nodeadkeys grp:alt_shift_toggle
 #   root_swap /dev/disk/by-uuid/...        # the line of /proc/swaps and what leads there
 #   tree_of                                # path, mode, owner and content of all of /etc
-#   run script NAME ARG...                 # scripts/NAME without this shell's functions
+#   fake_source                            # sets FAKE_SOURCE, for --source
+#   run script NAME ARG...                 # scripts/NAME as root, without a terminal
 
 SUITE_TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 SOURCE_ROOT=$(cd "$SUITE_TESTS/../.." && pwd)
@@ -113,9 +114,25 @@ tree_of() {
   done
 }
 
-# script NAME ARG...: no terminal, no session of ours: what stands in may kill its group.
+# fake_source [FOLDER]: a repository with as little in it as the bootstrap asks for.
+# shellcheck disable=SC2016 # Nix, not bash
+fake_source() {
+  FAKE_SOURCE=${1:-$BATS_TEST_TMPDIR/source}
+  mkdir -p "$FAKE_SOURCE"/{scripts,nix,build,.git}
+  printf '%s\n' '{' '  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";' '  outputs =' \
+    '    { self, nixpkgs }:' '    {' '      nixosModules.hypervisor = { hypervisor-module = true; };' '      origin = "${self.outPath}";' '    };' '}' >"$FAKE_SOURCE/flake.nix"
+  printf '{ "version": 7 }\n' >"$FAKE_SOURCE/flake.lock"
+  printf '#!/bin/sh\n' >"$FAKE_SOURCE/scripts/bootstrap_nixos.sh"
+  printf 'module\n' >"$FAKE_SOURCE/nix/module.nix"
+  printf 'not to be copied\n' | tee "$FAKE_SOURCE/build/object" >"$FAKE_SOURCE/.git/HEAD"
+  chmod +x "$FAKE_SOURCE/scripts/bootstrap_nixos.sh"
+}
+
+# script NAME ARG...: scripts/NAME as root, on no terminal, in a session of its own: what
+# stands in may kill its group.
 script() {
-  local name=$1
+  local name=$1 as_root=()
   shift
-  setsid -w env -u BASH_ENV "$SOURCE_ROOT/scripts/$name" "$@" </dev/null
+  ((EUID == 0)) || as_root=(unshare --user --map-root-user)
+  setsid -w "${as_root[@]}" "$SOURCE_ROOT/scripts/$name" "$@" </dev/null
 }

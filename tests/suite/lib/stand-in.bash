@@ -66,28 +66,35 @@ calls() {
   log=$(stand_in_home)/log
   [[ -e $log ]] || return 0
   if (($#)); then
-    awk -F '\t' -v tool="$1" '$2 == tool { print $3 }' "$log"
+    sed -n "s/^$1\t//p" "$log"
   else
-    cut -f 2- "$log" | tr '\t' ' '
+    tr '\t' ' ' <"$log"
   fi
 }
 
 number_of_calls() {
-  local home
-  home=$(stand_in_home)
-  if [[ -e $home/count ]]; then cat "$home/count"; else echo 0; fi
+  local log
+  log=$(stand_in_home)/log
+  if [[ -e $log ]]; then wc -l <"$log"; else echo 0; fi
 }
 
 forget_calls() {
   local home
   home=$(stand_in_home)
-  rm -f "$home"/{log,count,unexpected,trouble}
+  rm -f "$home"/{log,unexpected,trouble,trouble.taken}
 }
 
-fail_call() { printf '%s fail\n' "$1" >"$(stand_in_home)/trouble"; }
+make_trouble() {
+  local home
+  home=$(stand_in_home)
+  rm -f "$home/trouble.taken"
+  printf '%s\n' "$1" >"$home/trouble"
+}
+
+fail_call() { make_trouble "$1 fail"; }
 # Run what it kills by `setsid -w`: the kill goes to the whole process group.
-kill_at_call() { printf '%s kill\n' "$1" >"$(stand_in_home)/trouble"; }
-no_trouble() { rm -f "$(stand_in_home)/trouble"; }
+kill_at_call() { make_trouble "$1 kill"; }
+no_trouble() { rm -f "$(stand_in_home)"/trouble{,.taken}; }
 
 # Fails the test if some call was not foreseen.
 no_unexpected_calls() {
