@@ -75,7 +75,8 @@ log_to() {
     warn "'$log' cannot be written; this run leaves no log"
     return 0
   fi
-  exec > >(exec tee -a -- "$log") 2>&1
+  # An interrupt is for the script, whose last words are to be kept.
+  exec > >(trap '' HUP INT TERM && exec tee -a -- "$log") 2>&1
   at_exit 'exec >&- 2>&-; wait' # tee has then written everything
 }
 
