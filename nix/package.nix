@@ -4,13 +4,24 @@
   cmake,
   ninja,
   pkg-config,
-  makeWrapper,
+  makeBinaryWrapper,
+  bash,
   boost,
-  fmt,
+  curl,
+  dialog,
   doctest,
+  fmt,
+  git,
+  gnupg,
   hwdata,
+  jq,
+  kmod,
+  libseccomp,
+  newt,
+  pciutils,
   qemu,
   swtpm,
+  util-linux,
   xorriso,
 }:
 
@@ -29,6 +40,8 @@ stdenv.mkDerivation {
       ../launcher
       ../profiles
       ../qmp
+      ../scripts
+      ../systemd
       ../tests
       ../vfio
     ];
@@ -38,11 +51,13 @@ stdenv.mkDerivation {
     cmake
     ninja
     pkg-config
-    makeWrapper
+    makeBinaryWrapper
   ];
   buildInputs = [
+    bash
     boost
     fmt
+    libseccomp
   ];
   checkInputs = [ doctest ];
 
@@ -54,6 +69,11 @@ stdenv.mkDerivation {
     (lib.cmakeFeature "HVLAUNCH_PCI_IDS" "${hwdata}/share/hwdata/pci.ids")
   ];
 
+  # The build runs some of them.
+  postPatch = ''
+    patchShebangs scripts
+  '';
+
   # The integration tests boot guests, which takes long without KVM.
   doCheck = true;
   checkPhase = ''
@@ -62,15 +82,31 @@ stdenv.mkDerivation {
     runHook postCheck
   '';
 
-  # Behind the user's own PATH: a QEMU of theirs comes first.
+  # Behind the user's own PATH: a QEMU of theirs comes first. The suite's scripts make
+  # a PATH of their own, which is lengthened in its one place.
   postInstall = ''
     wrapProgram $out/bin/hvlaunch --suffix PATH : ${
       lib.makeBinPath [
         qemu
         swtpm
         xorriso
+        kmod
       ]
     }
+    sed -E -i -f <(sed "s,@bin@,$out/bin," ${./absolute-programs.sed}) $out/lib/systemd/*/*.service
+    substituteInPlace $out/lib/hvlaunch/suite/lib/common.sh --replace-fail \
+      ':/usr/sbin:/usr/bin:/sbin:/bin' ':/usr/sbin:/usr/bin:/sbin:/bin:${
+        lib.makeBinPath [
+          curl
+          dialog
+          git
+          gnupg
+          jq
+          newt
+          pciutils
+          util-linux
+        ]
+      }'
   '';
 
   meta = {

@@ -21,6 +21,7 @@ struct Page {
 };
 constexpr std::array pages = {
     Page{"man", man_page},
+    Page{"profile.5", profile_man_page},
     Page{"cli.md", cli_reference},
     Page{"profile.md", profiles::profile_reference},
     Page{"bash", bash_completion},

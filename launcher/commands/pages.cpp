@@ -39,17 +39,6 @@ std::string with_bold(std::string_view text) {
   return marked;
 }
 
-/// Prose for mdoc: ASCII, a new line for each sentence, and no line that roff
-/// could take for a request.
-std::string roff(std::string_view text) {
-  auto safe = replaced(std::string(text), "\\", "\\\\");
-  safe = replaced(std::move(safe), "--", "\\-\\-");
-  safe = replaced(std::move(safe), "…", "...");
-  safe = replaced(with_bold(safe), ". ", ".\n");
-  safe = replaced("\n" + safe, "\n.", "\n\\&.");
-  return replaced(std::move(safe), "\n'", "\n\\&'").substr(1);
-}
-
 /// A command line for mdoc: every dash is one that can be pasted.
 std::string roff_line(std::string_view line) {
   std::string safe;
@@ -155,6 +144,15 @@ constexpr std::string_view man_files =
 
 }  // namespace
 
+std::string roff(std::string_view text) {
+  auto safe = replaced(std::string(text), "\\", "\\\\");
+  safe = replaced(std::move(safe), "--", "\\-\\-");
+  safe = replaced(std::move(safe), "…", "...");
+  safe = replaced(with_bold(safe), ". ", ".\n");
+  safe = replaced("\n" + safe, "\n.", "\n\\&.");
+  return replaced(std::move(safe), "\n'", "\n\\&'").substr(1);
+}
+
 std::string man_page() {
   std::string text(man_head);
   for (const auto group : groups) {
@@ -166,7 +164,7 @@ std::string man_page() {
   text += man_files;
   for (const auto& [status, meaning] : exit_statuses())
     text += fmt::format(".It {}\n{}\n", status, roff(sentence(meaning)));
-  return text + ".El\n.Sh SEE ALSO\n.Xr qemu-system-x86_64 1\n";
+  return text + ".El\n.Sh SEE ALSO\n.Xr hv 1 ,\n.Xr qemu-system-x86_64 1 ,\n.Xr hvlaunch-profile 5\n";
 }
 
 std::string cli_reference() {

@@ -352,7 +352,7 @@ constexpr Command commands[] = {
      Group::host,
      "print a page made from hvlaunch's own tables",
      Operands::word,
-     "man | cli.md | profile.md | bash | zsh | fish",
+     "man | profile.5 | cli.md | profile.md | bash | zsh | fish",
      {},
      "",
      {},

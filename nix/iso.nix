@@ -1,0 +1,26 @@
+# The installer's image: it boots to the menu, whose service begins with the setup wizard
+# where there are no guests yet. The repository lies on it, so that `bootstrap` needs no network.
+{
+  lib,
+  modulesPath,
+  pkgs,
+  ...
+}:
+{
+  imports = [ "${modulesPath}/installer/cd-dvd/installation-cd-minimal.nix" ];
+
+  hypervisor.enable = true;
+  # Nothing on it is older than the image itself.
+  hypervisor.updateChecker.enable = false;
+
+  networking.hostName = lib.mkDefault "hypervisor";
+  # The installer's own module would let root in by password.
+  services.openssh.settings.PermitRootLogin = "prohibit-password";
+  environment.etc."hypervisor/src".source = ../.;
+  environment.systemPackages = [
+    pkgs.git
+    pkgs.jq
+  ];
+
+  isoImage.volumeID = lib.mkDefault "HVLAUNCH";
+}

@@ -1,0 +1,2 @@
+# error: hypervisor.vms.nas.name is 'files'
+{ hypervisor.vms.nas.name = "files"; }

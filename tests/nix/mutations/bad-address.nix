@@ -1,0 +1,2 @@
+# error: hypervisor.vfio.addresses.\[.\]' is not of type
+{ hypervisor.vfio.addresses = [ "01:00.0" ]; }

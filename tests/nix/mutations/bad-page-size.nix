@@ -1,0 +1,2 @@
+# error: no size '3M'
+{ hypervisor.hugepages.pages."3M" = 1; }

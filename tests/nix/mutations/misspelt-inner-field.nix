@@ -1,0 +1,2 @@
+# error: hypervisor.vms.nas.network.mod' does not exist
+{ hypervisor.vms.nas.network.mod = "nat"; }

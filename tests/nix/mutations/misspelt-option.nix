@@ -1,0 +1,2 @@
+# error: hypervisor.updateChecker.shedule' does not exist
+{ hypervisor.updateChecker.shedule = "weekly"; }

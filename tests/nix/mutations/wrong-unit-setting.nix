@@ -1,0 +1,2 @@
+# error: systemd.services.hypervisor-menu.wantedby' does not exist
+{ systemd.services.hypervisor-menu.wantedby = [ "multi-user.target" ]; }

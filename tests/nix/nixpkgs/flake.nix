@@ -1,0 +1,10 @@
+{
+  description = "a pretend nixpkgs, for tests";
+  outputs =
+    { self }:
+    {
+      lib = import ./lib // {
+        nixosSystem = import ./nixos { inherit self; };
+      };
+    };
+}
