@@ -189,7 +189,7 @@ nothing_came() {
 
 @test "each command of the download failing in turn leaves no half image, and the rerun has it" {
   sign trusted
-  reply_really curl sha256sum gpgv jq mkdir mktemp flock chmod sync mv awk
+  reply_really curl sha256sum gpgv jq mkdir mktemp flock chmod sync mv awk cat
   local at=0 fails=0
   while true; do
     at=$((at + 1))

@@ -210,7 +210,7 @@ iso_gpgv() {
   shift
   files=("$work/sums")
   [[ ! -e $work/signature ]] || files=("$work/signature" "$work/sums")
-  gpgv --quiet --homedir "$work" --status-fd 3 "$@" --output "$work/signed" -- "${files[@]}" 3>"$work/status" 2>"$work/said" || status=$?
+  gpgv --quiet --homedir "$work" --status-fd 1 "$@" --output "$work/signed" -- "${files[@]}" >"$work/status" 2>"$work/said" || status=$?
   # Of a list signed within, only what is signed counts.
   [[ -e $work/signature || ! -e $work/signed ]] || mv -f "$work/signed" "$work/sums"
   if grep -qE '^\[GNUPG:\] (BADSIG|EXPKEYSIG|REVKEYSIG|EXPSIG) ' "$work/status"; then
