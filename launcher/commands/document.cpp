@@ -20,12 +20,9 @@ struct Page {
   std::string (*make)();
 };
 constexpr std::array pages = {
-    Page{"man", man_page},
-    Page{"profile.5", profile_man_page},
-    Page{"cli.md", cli_reference},
-    Page{"profile.md", profiles::profile_reference},
-    Page{"bash", bash_completion},
-    Page{"zsh", zsh_completion},
+    Page{"man", man_page},         Page{"profile.5", profile_man_page},
+    Page{"cli.md", cli_reference}, Page{"profile.md", profiles::profile_reference},
+    Page{"bash", bash_completion}, Page{"zsh", zsh_completion},
     Page{"fish", fish_completion},
 };
 

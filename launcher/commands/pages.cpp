@@ -164,7 +164,8 @@ std::string man_page() {
   text += man_files;
   for (const auto& [status, meaning] : exit_statuses())
     text += fmt::format(".It {}\n{}\n", status, roff(sentence(meaning)));
-  return text + ".El\n.Sh SEE ALSO\n.Xr hv 1 ,\n.Xr qemu-system-x86_64 1 ,\n.Xr hvlaunch-profile 5\n";
+  return text +
+         ".El\n.Sh SEE ALSO\n.Xr hv 1 ,\n.Xr qemu-system-x86_64 1 ,\n.Xr hvlaunch-profile 5\n";
 }
 
 std::string cli_reference() {

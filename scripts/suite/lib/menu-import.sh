@@ -155,14 +155,18 @@ libvirt_left_out() {
 import_menu() {
   local file name words=() xml_name
   for file in "$host"/etc/libvirt/qemu/*.xml; do
-    [[ ! -f $file ]] || words+=("$file" "A libvirt domain of this host")
+    [[ ! -f $file ]] || words+=("${file##*/}" "A libvirt domain of this host")
   done
   if ((${#words[@]} > 0)); then
     file=$(ui_menu "Migration and import" "Domains of libvirt's on this host:" "${words[@]}" '[other]' "Another file") || return 0
   else
     file='[other]'
   fi
-  [[ $file != '[other]' ]] || file=$(ui_input "Migration and import" "A disk image (qcow2, raw), a profile (.json) or a libvirt domain (.xml):" "/") || return 0
+  if [[ $file == '[other]' ]]; then
+    file=$(ui_input "Migration and import" "A disk image (qcow2, raw), a profile (.json) or a libvirt domain (.xml):" "/") || return 0
+  else
+    file=$host/etc/libvirt/qemu/$file
+  fi
   xml_name=${file##*/}
   name=$(ui_input "Migration and import" "The name of the VM:" "${xml_name%.*}") || return 0
   ui_run "Import $name" again import "$file" "$name" || true

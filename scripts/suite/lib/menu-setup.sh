@@ -88,10 +88,11 @@ setup_command() {
   setup_config
   setup_vm
   setup_done
-  say "all is set up"
+  [[ -n $dry_run ]] || say "all is set up"
 }
 
 setup_done() {
+  [[ ! -e $setup_mark ]] || return 0
   change mkdir -p -m 0755 "$state_directory" || die 1 "'$state_directory' cannot be made"
   printf 'done at %s\n' "$(date -u +%FT%TZ)" | put_file "$setup_mark" 0644 || die 1 "'$setup_mark' cannot be written" "run this again: what is done is not done again"
 }
@@ -178,7 +179,7 @@ setup_vm() {
 # The wizard
 
 setup_wizard() {
-  local words=() storage='' bridge='' vm=''
+  local words=() storage='' bridge='' vm='' summary
   case $(ui_menu "Setup wizard" "Bridge, storage, and a first VM. Nothing is changed before you have seen it all." \
     go "Begin" \
     later "Later: ask again at the next boot" \
@@ -196,7 +197,8 @@ setup_wizard() {
   wizard_hugepages || return 1
   wizard_vm || return 1
   wizard_timeout || return 1
-  ui_yesno "Setup wizard" "$(wizard_summary)" || return 1
+  summary=$(wizard_summary) || return 1
+  ui_yesno "Setup wizard" "$summary" || return 1
   ui_run "Setup wizard" again setup "${words[@]}"
 }
 
@@ -276,9 +278,22 @@ wizard_timeout() {
   words+=(--autostart-timeout "$seconds")
 }
 
+# In words: a dry run's are for a log. What it refuses is said here already.
 wizard_summary() {
+  local said storage bridge make_bridge timeout vm memory cpus disk iso hugepages prefer devices
+  if ! said=$(again --dry-run setup "${words[@]}" 2>&1); then
+    ui_message "Setup wizard" "This cannot be done:"$'\n'"$said"
+    return 1
+  fi
+  setup_arguments "${words[@]}"
   say "This will be done:"
-  again --dry-run setup "${words[@]}" 2>&1 || true
-  say ""
-  say "Go on?"
+  say "- disks of VMs are kept in $storage"
+  [[ -z $make_bridge ]] || say "- a new bridge, $bridge"
+  [[ -z $hugepages ]] || say "- $hugepages huge pages are reserved, now and at later boots"
+  [[ -z $timeout ]] || say "- a new config.json, with a countdown of $timeout seconds at boot"
+  [[ -z $vm ]] || {
+    say "- a new VM, $vm: memory $memory, $cpus CPUs, a disk of $disk GiB"
+    say "  its network: ${bridge:-through QEMU}; CD image: ${iso:-none}; devices: ${devices[*]:-none}"
+  }
+  printf '\nGo on?\n'
 }
