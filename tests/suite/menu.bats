@@ -368,3 +368,9 @@ several_vms() {
   screen_has "web runs"
   grep -q 'vm_start web : exit 0' "$HV_ROOT/var/log/hypervisor/menu.log"
 }
+
+@test "the screen in the manual is the menu's" {
+  local shown
+  shown=$(sed -n '/^```$/,/^```$/p' "$SOURCE_ROOT/docs/menu.md" | grep -F '│')
+  [[ $shown == "$(grep -F '│' "$SUITE_TESTS/goldens/menu/main.txt")" ]]
+}
