@@ -93,7 +93,7 @@ setup() {
   [[ $status == 0 && $(<"$NOTICE") == *"from: 26.05.20260531"* ]]
 }
 
-# page: upgrade-management#newer-release-offered
+# page: upgrade-management#newer-release-works
 @test "a newer release is named, with how to move to it" {
   head_is "$OLD" 25.11 26.11
   check_updates
@@ -235,8 +235,8 @@ setup() {
 }
 
 @test "two at once refuse" {
-  mkdir -p "$HV_ROOT/run/hypervisor"
-  exec 8>>"$HV_ROOT/run/hypervisor/update-checker.lock"
+  mkdir -p "$STATE"
+  exec 8>>"$STATE/.update-checker.lock"
   flock 8
   check_updates
   [[ $status == 75 ]]

@@ -226,8 +226,8 @@ assert_as_before() { [[ $(running) == old && $(boots) == old && $(tree_of etc) =
 }
 
 @test "two upgrades at once refuse" {
-  mkdir -p "$HV_ROOT/run/hypervisor"
-  exec 8>>"$HV_ROOT/run/hypervisor/upgrade.lock"
+  mkdir -p "$STATE"
+  exec 8>>"$STATE/.upgrade.lock"
   flock 8
   upgrade_test
   [[ $status == 75 && ! -e $RESULT ]]

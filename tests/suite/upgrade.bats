@@ -304,6 +304,6 @@ back_to_old() {
   done
   no_trouble
   system_upgrade
-  [[ $status == 0 && $(boots) == new && $(lock_now) == "$TESTED_LOCK" ]]
+    [[ $status == 0 && $(boots) == new && $(lock_now) == "$TESTED_LOCK" ]]
   no_drafts
 }

@@ -30,7 +30,7 @@ copy_configuration() {
 digest() {
   (
     cd "$1" || exit 1
-    skipped=(-name .git -o -path ./flake.lock -o -path ./vm-profiles -o -path ./config.json -o -name '*.~*~' -o -name result -o -name 'result-*')
+    skipped=(-name .git -o -path ./flake.lock -o -path ./vm-profiles -o -path ./config.json -o -name '*.~*~' -o -name '.*.draft' -o -name result -o -name 'result-*')
     find . \( "${skipped[@]}" \) -prune -o -type f -print0 | sort -z | xargs -0r sha256sum -z --
     find . \( "${skipped[@]}" \) -prune -o -type l -printf '%P -> %l\0' | sort -z
   )

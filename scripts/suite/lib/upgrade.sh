@@ -51,10 +51,12 @@ find_flake() {
 # take_turn NAME: one of a kind at a time; held until this process ends.
 take_turn() {
   [[ -z $dry_run ]] || return 0
-  mkdir -p "$host/run/hypervisor"
-  exec {turn}>>"$host/run/hypervisor/$1.lock"
+  # Not in /run, which the update checker's unit may not write to.
+  local lock=$state_directory/.$1.lock
+  make_folder "$state_directory"
+  { exec {turn}>>"$lock"; } 2>/dev/null || die $exit_no_permission "'$lock' cannot be written" "see: findmnt -T $state_directory; df -h $state_directory"
   flock --nonblock "$turn" ||
-    die $exit_busy "another run of this kind is under way: '$host/run/hypervisor/$1.lock' is held" "wait for its end; see: ps -ef | grep hv-"
+    die $exit_busy "another run of this kind is under way: '$lock' is held" "wait for its end; see: ps -ef | grep hv-"
 }
 
 # without_turn COMMAND...: what it starts must not hold our lock when we are gone.
