@@ -6,6 +6,19 @@
   pkgs,
   ...
 }:
+let
+  source = builtins.path {
+    name = "hvlaunch-source";
+    path = ../.;
+    filter =
+      path: _:
+      !builtins.elem (baseNameOf path) [
+        ".git"
+        "build"
+        "result"
+      ];
+  };
+in
 {
   imports = [ "${modulesPath}/installer/cd-dvd/installation-cd-minimal.nix" ];
 
@@ -16,7 +29,7 @@
   networking.hostName = lib.mkDefault "hypervisor";
   # The installer's own module would let root in by password.
   services.openssh.settings.PermitRootLogin = "prohibit-password";
-  environment.etc."hypervisor/src".source = ../.;
+  environment.etc."hypervisor/src".source = source;
   environment.systemPackages = [
     pkgs.git
     pkgs.jq

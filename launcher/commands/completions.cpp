@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace hv::commands {
 namespace {
 
@@ -32,7 +34,7 @@ Words first_words() {
   for (const auto& command : all_commands()) {
     const auto family = family_of(command);
     std::string word(family.empty() ? command.name : family);
-    if (words.empty() || words.back() != word) words.push_back(std::move(word));
+    if (std::ranges::find(words, word) == words.end()) words.push_back(std::move(word));
   }
   return words;
 }
@@ -43,13 +45,6 @@ std::string members_of(std::string_view family) {
   for (const auto& command : all_commands())
     if (family_of(command) == family) words.emplace_back(command.name.substr(family.size() + 1));
   return join(words, " ");
-}
-
-std::string vm_commands(std::string_view separator) {
-  Words names;
-  for (const auto& command : all_commands())
-    if (takes_vm(command)) names.emplace_back(command.name);
-  return join(names, separator);
 }
 
 /// What may stand after a command whose usage lists it: "man | cli.md | …".
@@ -101,6 +96,22 @@ std::string fish_quoted(std::string_view text) {
     safe += c;
   }
   return safe + "'";
+}
+
+/// Commands that take a VM, as a pattern of bash's: 'start'|'autostart reset'.
+std::string bash_vm_commands() {
+  Words names;
+  for (const auto& command : all_commands())
+    if (takes_vm(command)) names.push_back(quoted(command.name));
+  return join(names, "|");
+}
+
+/// The same as words of fish's, which sees each word of a line alone.
+std::string fish_vm_commands() {
+  Words names;
+  for (const auto& command : all_commands())
+    if (takes_vm(command)) names.emplace_back(command.name.substr(command.name.rfind(' ') + 1));
+  return join(names, " ");
 }
 
 /// Names only, of the letters that names have: shells expand what they complete.
@@ -209,7 +220,7 @@ std::string bash_completion() {
       "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
       "}}\n"
       "complete -o default -F _hvlaunch hvlaunch\n",
-      families, join(names, " "), settable_fields(), options, choices, vm_commands("|"),
+      families, join(names, " "), settable_fields(), options, choices, bash_vm_commands(),
       list_names);
 }
 
@@ -290,7 +301,7 @@ std::string fish_completion() {
   return text + fmt::format(
                     "complete -c hvlaunch -n '__fish_seen_subcommand_from {}' -a "
                     "'(__hvlaunch_vms)' -d VM\n",
-                    vm_commands(" "));
+                    fish_vm_commands());
 }
 
 }  // namespace hv::commands

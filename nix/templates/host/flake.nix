@@ -17,7 +17,7 @@
         lib.nixosSystem {
           modules = [
             hypervisor.nixosModules.default
-            hypervisor.nixosModules.configuration
+            hypervisor.nixosModules.host
             { networking.hostName = lib.mkOverride 900 name; }
           ]
           ++ where_there ./hardware-configuration.nix

@@ -21,7 +21,7 @@
     suite
     // {
       nixosModules = suite.nixosModules // {
-        configuration = ./configuration/configuration.nix;
+        host = ./configuration/configuration.nix;
       };
     };
 }

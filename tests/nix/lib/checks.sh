@@ -61,9 +61,12 @@ nix_flake() {
     --override-input nixpkgs "path:$work/flake/tests/nix/nixpkgs" "$@"
 }
 
+# copy_flake DIRECTORY: what git has, without the tests of other things.
 copy_flake() {
   mkdir -p "$1"
-  git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$1"
+  git ls-files -z --cached --others --exclude-standard | grep -zvE '^(docs|tests/[^/]+)/' |
+    xargs -0 cp --parents -t "$1"
+  cp -r --parents tests/nix "$1"
 }
 
 # The lock names the branch that flake.nix does, or Nix would go to the network; its hash
