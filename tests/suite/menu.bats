@@ -222,7 +222,7 @@ several_vms() {
   vm web
   for kind in whiptail dialog; do
     on_terminal --service --ui $kind
-    pick web
+    pick "web "
     screen_has "web is stopped"
     if [[ $kind == dialog ]]; then back=C-c; else back=Escape; fi
     keys $back
@@ -232,7 +232,7 @@ several_vms() {
     touch "$HV_ROOT/run/web.runs"
     keys $back
     screen_has running
-    pick web
+    pick "web "
     screen_has "web is running"
     rm "$HV_ROOT/run/web.runs"
     close_terminal
@@ -243,7 +243,7 @@ several_vms() {
   vm web
   reply_by hvlaunch '^console web' 'echo "login of web:"; exec cat /dev/tty'
   on_terminal
-  pick web
+  pick "web "
   pick "Attach to"
   screen_has "login of web:"
   keys C-c
@@ -349,7 +349,7 @@ several_vms() {
   keys Enter
   screen_has "Back up"
   pick "Back up"
-  screen_has "keep a copy elsewhere"
+  screen_has "elsewhere"
   keys Enter
   screen_has "Clean up"
   pick "Clean up"

@@ -30,7 +30,7 @@ ui_begin() {
       ui=plain
     elif ((rows > 0 && (rows < ui_least_rows || columns < ui_least_columns))); then
       ui=plain ui_note="this terminal has $columns x $rows characters; boxes need $ui_least_columns x $ui_least_rows"
-    elif ! type -P whiptail dialog >/dev/null; then
+    elif ! type -P whiptail >/dev/null && ! type -P dialog >/dev/null; then
       ui=plain ui_note="neither whiptail nor dialog is installed"
     fi
   fi
