@@ -42,7 +42,7 @@ of_menu() {
 # page: quick-install#menu-autostart
 @test "any key stops the countdown, and is not the menu's first" {
   config '{"features": {"autostart_timeout_sec": 600}}'
-  for key in Space Up F5; do
+  for key in Space Up F5 C-c; do
     rm -rf "$HV_ROOT/run/hypervisor-menu"
     on_terminal --service
     screen_has "web starts in"

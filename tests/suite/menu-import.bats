@@ -190,12 +190,12 @@ a_disk() {
 
 @test "unknown commands and options are refused, help is everywhere" {
   local words
-  for words in "--help" "iso --help" "setup --help" "import --help" "snapshot --help" "backup --help"; do
+  for words in "--help" "iso --help" "setup --help" "import --help" "snapshot --help" "backup --help" "gui --help"; do
     # shellcheck disable=SC2086 # words
     menu $words
     [[ $status == 0 && $output == *"usage: hypervisor-menu"* ]]
   done
-  for words in "--nonsense" "nonsense" "--ui" "--ui gtk" "snapshot nonsense" "import"; do
+  for words in "--nonsense" "nonsense" "--ui" "--ui gtk" "snapshot nonsense" "import" "gui now" "backup now"; do
     # shellcheck disable=SC2086 # words
     menu $words
     [[ $status == 64 ]]

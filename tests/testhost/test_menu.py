@@ -24,6 +24,8 @@ class Menu(UnitCase):
         self.host.write(f"/usr/lib/systemd/system/{MENU}", (REPOSITORY / "systemd/system" / MENU).read_bytes(),
                         mode=0o644)
         self.host.run("systemctl daemon-reload", check=True)
+        # What QEMU can do is asked once, which takes long here.
+        self.hv("caps")
 
     def screen(self):
         """What stands on the first terminal: 80 columns, as the kernel keeps them."""

@@ -82,12 +82,13 @@ took_host_down() {
 # countdown VM SECONDS: fails if a key was pressed, or if nobody can press one.
 countdown() {
   local vm=$1 left status key
+  interrupted=''
   for ((left = $2; left > 0; left--)); do
     printf '\r%s starts in %d s; any key stops it ' "$vm" "$left"
     status=0
     IFS= read -r -s -n 1 -t 1 key || status=$?
-    # Beyond 128 the second was over; else a key, or no one there.
-    if ((status <= 128)); then
+    # Beyond 128 the second was over; else a key, or no one there. Ctrl-C is no key to read.
+    if ((status <= 128)) || [[ -n $interrupted ]]; then
       # What an arrow or function key sends besides would be the menu's first key.
       while IFS= read -r -s -n 1 -t 0.02 key; do :; done
       printf '\r%s is not started%30s\n' "$vm" ""

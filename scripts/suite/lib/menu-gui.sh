@@ -14,8 +14,14 @@ gui_unit() {
   return 1
 }
 
-gui_start() {
+gui_command() {
   local unit
+  if (($#)); then
+    say "usage: $program gui"
+    say "Starts the graphical session that this host may have as a fallback."
+    [[ $1 == --help ]] || exit $exit_usage
+    return
+  fi
   unit=$(gui_unit) || die $exit_unavailable "this host has no graphical session" "$(gui_cure)"
   if systemctl is-active --quiet "$unit"; then
     say "$unit runs already: it is on another console, Ctrl-Alt-F1 to F7 find it"

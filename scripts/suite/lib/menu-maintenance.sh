@@ -66,11 +66,12 @@ logs_menu() {
 # backup_command: profiles and settings, without secrets' modes lost, and no disks.
 backup_command() {
   local directory=$state_directory/backups file path paths=()
-  [[ ${1:-} != --help ]] || {
+  if (($#)); then
     say "usage: $program backup"
-    say "Writes $directory/configuration-TIME.tar.gz: /etc/hypervisor, and the profiles. No disks."
+    say "Writes $directory/configuration-TIME.tar.gz: /etc/hypervisor, /etc/nixos and the profiles. No disks."
+    [[ $1 == --help ]] || exit $exit_usage
     return
-  }
+  fi
   for path in etc/hypervisor var/lib/hypervisor/vm-profiles etc/nixos; do
     [[ ! -e $host/$path ]] || paths+=("$path")
   done
