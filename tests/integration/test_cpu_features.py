@@ -23,7 +23,7 @@ CI = os.environ.get("CI") == "true"
 AT_ONCE = 2
 # What QEMU says of a feature that it knows and that TCG, or this CPU, does not have.
 OF_THE_HARDWARE = ("doesn't support requested feature", "requires KVM", "is not supported by KVM",
-                   "does not support providing")
+                   "does not support providing", "kernel doesn't allow setting")
 
 
 find = functools.cache(installed)
