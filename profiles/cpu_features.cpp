@@ -82,17 +82,16 @@ CpuFeatures read_cpu_features(Fields& fields) {
       {"pauth", {"Pointer authentication; aarch64", "true"}},
       {"mte", {"Memory tagging; aarch64", "true"}},
   };
-  return {
-      .toggles = read_toggles(fields, toggles),
-      .hyperv = fields["hyperv"].object(
-          read_hyperv,
-          {.text = "Hyper-V's interfaces, for Windows; x86_64 with KVM", .example = "true"},
-          "enable"),
-      .extensions = fields["extensions"].wishes(
-          {.text = "Extensions of riscv64, by QEMU's names", .example = "{\"v\": true}"}),
-      .properties = fields["properties"].properties(
-          {.text = "Any property of QEMU's CPU, by QEMU's name",
-           .example = "{\"pcid\": false, \"phys-bits\": 46}"})};
+  return {.toggles = read_toggles(fields, toggles),
+          .hyperv = fields["hyperv"].object(
+              read_hyperv,
+              {.text = "Hyper-V's interfaces, for Windows; x86_64 with KVM", .example = "true"},
+              "enable"),
+          .extensions = fields["extensions"].wishes(
+              {.text = "Extensions of riscv64, by QEMU's names", .example = "{\"v\": true}"}),
+          .properties =
+              fields["properties"].properties({.text = "Any property of QEMU's CPU, by QEMU's name",
+                                               .example = "{\"pcid\": false, \"phys-bits\": 46}"})};
 }
 
 std::vector<Feature> read_memory_options(Fields& fields) {
@@ -145,13 +144,13 @@ Confidential read_confidential(Fields& fields) {
       {.text = "What the guest's owner lets the host do or asks of it, by name",
        .example = "[\"smt\"]"});
   details.kernel_hashes = fields["kernel_hashes"].flag(
-      false, {.text = "`kernel`, `initrd` and `cmdline` are measured, too; SEV", .example = "true"});
+      false,
+      {.text = "`kernel`, `initrd` and `cmdline` are measured, too; SEV", .example = "true"});
   read_identity(fields, details);
   read_secrets(fields, details);
-  details.cbitpos =
-      fields["cbitpos"].number({.min = 32, .max = 63, .fallback = 0},
-                               {.text = "The C-bit; without it, as this host's CPU says",
-                                .example = "51"});
+  details.cbitpos = fields["cbitpos"].number(
+      {.min = 32, .max = 63, .fallback = 0},
+      {.text = "The C-bit; without it, as this host's CPU says", .example = "51"});
   details.reduced_phys_bits = fields["reduced_phys_bits"].number(
       {.min = 1, .max = 63, .fallback = 0},
       {.text = "Address bits lost to encryption; without it, as this host's CPU says",

@@ -27,7 +27,7 @@ enum class VmType : std::uint8_t { ordinary, sw_protected, sev, sev_es, snp, tdx
 
 /// AMD's memory encryption, as CPUID leaf 8000001F has it.
 struct Encryption {
-  std::uint32_t features = 0;   ///< EAX: bit 1 SEV, 3 SEV-ES, 4 SEV-SNP.
+  std::uint32_t features = 0;  ///< EAX: bit 1 SEV, 3 SEV-ES, 4 SEV-SNP.
   std::uint32_t cbitpos = 0;
   std::uint32_t reduced_phys_bits = 0;
   std::uint32_t guests = 0;        ///< Encrypted ones that can run at once.

@@ -54,6 +54,13 @@ host::Needs needs_of(const profiles::Profile& profile) {
     if (!device.mdev.value.empty()) needs.mdevs.push_back(selector_of(device));
   }
   if (const auto near = near_device(profile.pinning)) needs.devices.push_back({.address = near});
+  const auto& features = profile.cpu_features;
+  const auto is_on = [](const profiles::Feature& feature) { return feature.on(); };
+  needs.cpu = std::ranges::any_of(features.toggles, is_on) ||
+              std::ranges::any_of(features.extensions, is_on) ||
+              std::ranges::any_of(profile.memory_options, [](const profiles::Feature& feature) {
+                return feature.on() && (feature.name == "guest_memfd" || feature.name == "private");
+              });
   needs.topology = !profile.cpu_pinning.empty() || profile.pinning.given();
   const auto& numa = profile.numa;
   const bool guest_nodes =
