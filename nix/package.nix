@@ -7,6 +7,7 @@
   makeWrapper,
   boost,
   fmt,
+  nettle,
   doctest,
   hwdata,
   qemu,
@@ -43,6 +44,7 @@ stdenv.mkDerivation {
   buildInputs = [
     boost
     fmt
+    nettle
   ];
   checkInputs = [ doctest ];
 
