@@ -43,23 +43,6 @@ void check_topology(const Profile& profile, Reading& reading) {
       "sockets x dies x cores x threads must be 'cpus'; what is left out is 1");
 }
 
-void check_cpu_features(const Profile& profile, Reading& reading) {
-  const auto wants = [&](std::string_view name) {
-    const auto found = std::ranges::find(profile.cpu_features, name, &Feature::name);
-    return found != profile.cpu_features.end() && found->wanted.value;
-  };
-  for (const auto& [name, wanted] : profile.cpu_features) {
-    if (!wanted.value) continue;
-    if (profile.arch.value != Arch::x86_64)
-      note_conflict(reading, {wanted.pointer, profile.arch.pointer},
-                    fmt::format("'{}' is a feature of x86_64, not of {}", name,
-                                to_string(profile.arch.value)));
-    if ((name == "ciphertext_hiding" || name == "secure_tsc") && !wants("sev_snp"))
-      note_conflict(reading, {wanted.pointer, "/cpu_features/sev_snp"},
-                    fmt::format("'{}' needs 'sev_snp'", name), "set \"sev_snp\": true beside it");
-  }
-}
-
 void check_kernel(const Profile& profile, Reading& reading) {
   if (!profile.kernel.value.empty()) return;
   const auto& kernel = profile.kernel.pointer;
@@ -324,7 +307,7 @@ void check_extra_arguments(const Profile& profile, Reading& reading) {
 }
 
 constexpr void (*checks[])(const Profile&, Reading&) = {
-    check_topology, check_cpu_features,  check_kernel,          check_firmware,
+    check_topology, check_features,      check_kernel,          check_firmware,
     check_limits,   check_disk,          check_cloud_init,      check_network,
     check_display,  check_looking_glass, check_host_devices,    check_pinning,
     check_numa,     check_ready,         check_extra_arguments, check_vsock,

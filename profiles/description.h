@@ -12,7 +12,18 @@
 
 namespace hv::profiles {
 
-enum class FieldType : std::uint8_t { text, number, flag, word, list, object, map };
+enum class FieldType : std::uint8_t {
+  text,
+  number,
+  flag,
+  wish,
+  word,
+  list,
+  object,
+  map,
+  wishes,
+  properties,
+};
 
 /// The documentation of a field, where it is read.
 struct Doc {

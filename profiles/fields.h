@@ -61,6 +61,8 @@ class Item {
 
   [[nodiscard]] Sourced<bool> flag(bool fallback, const Doc& doc) const;
 
+  [[nodiscard]] Sourced<Wish> wish(const Doc& doc) const;
+
   [[nodiscard]] Sourced<std::string> text(const Text& rule, const Doc& doc) const;
 
   /// One of a table's words, as its value.
@@ -111,6 +113,12 @@ class Item {
   /// An object whose members are all strings, with names of the user's choice.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> map(const Doc& doc) const;
 
+  /// An object of toggles, with QEMU's names.
+  [[nodiscard]] std::vector<Feature> wishes(const Doc& doc) const;
+
+  /// An object of flags, numbers and texts, with QEMU's names.
+  [[nodiscard]] std::vector<CpuProperty> properties(const Doc& doc) const;
+
  private:
   friend class Fields;
   enum class Parent : std::uint8_t { absent, present };
@@ -124,6 +132,10 @@ class Item {
                                           std::size_t fallback, const Doc& doc) const;
   [[nodiscard]] std::size_t begin_list(const Doc& doc) const;
   [[nodiscard]] const boost::json::value* element(std::size_t index) const;
+
+  /// Gives `read` each member of an object whose names are QEMU's, and its name.
+  template <class Read>
+  void each_named(Read read) const;
 
   /// Describes the field if that is what the reading is for.
   void record(FieldDescription description) const;

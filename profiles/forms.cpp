@@ -43,6 +43,20 @@ bool is_model(std::string_view text) {
   return is_word(text, "._+-", 127);
 }
 
+/// Of QEMU's, or an extension of RISC-V: "phys-bits", "x-vendor-cpuid-only", "zba".
+bool is_property(std::string_view text) {
+  return is_word(text, "._+-", 63);
+}
+
+bool is_base64(std::string_view text) {
+  const auto end = std::min(text.find('='), text.size());
+  return text.size() % 4 == 0 && text.size() - end <= 2 &&
+         std::ranges::all_of(
+             text.substr(0, end),
+             [](char c) { return letters_and_digits.contains(c) || c == '+' || c == '/'; }) &&
+         text.find_first_not_of('=', end) == std::string_view::npos;
+}
+
 constexpr std::string_view hex_digits = "0123456789abcdefABCDEF";
 
 /// Whether it looks like `shape`, where x is a hexadecimal digit.
@@ -116,6 +130,12 @@ const Form bridge_form{.what = "the name of a bridge: at most 15 letters, digits
 const Form model_form{.what = "a model's name: letters, digits, '.', '_', '+' or '-'",
                       .pattern = "^([A-Za-z0-9][A-Za-z0-9._+-]*|)$",
                       .accepts = is_model};
+const Form property_form{.what = "the name of a property of QEMU's CPU",
+                         .pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$",
+                         .accepts = is_property};
+const Form base64_form{.what = "Base64",
+                       .pattern = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2,3}={1,2})?$",
+                       .accepts = is_base64};
 const Form pci_address_form{
     .what = "a PCI address like 0000:65:00.0",
     .pattern = "^([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]$"};

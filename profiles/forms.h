@@ -26,6 +26,8 @@ extern const Form program_form;
 extern const Form uuid_form;
 extern const Form bridge_form;
 extern const Form model_form;
+extern const Form property_form;
+extern const Form base64_form;
 extern const Form pci_address_form;
 extern const Form pci_id_form;
 extern const Form pci_class_form;

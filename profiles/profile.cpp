@@ -43,43 +43,21 @@ Topology read_topology(Fields& fields) {
               fields["threads"].number(count(64), {.text = "Threads of a core", .example = "2"})};
 }
 
-/// The named toggles that the profile gives.
-template <std::size_t N>
-std::vector<Feature> read_toggles(Fields& fields,
-                                  const std::pair<std::string_view, Doc> (&table)[N]) {
-  std::vector<Feature> given;
-  for (const auto& [name, doc] : table)
-    if (auto wanted = fields[name].flag(false, doc); wanted.given())
-      given.push_back({std::string(name), std::move(wanted)});
-  return given;
-}
-
-std::vector<Feature> read_cpu_features(Fields& fields) {
-  static constexpr std::pair<std::string_view, Doc> toggles[] = {
-      {"shstk", {"Shadow stacks (CET)", "true"}},
-      {"ibt", {"Indirect branch tracking (CET, Intel)", "true"}},
-      {"avic", {"AMD's interrupt virtualisation; x2AVIC on Zen 4 and later", "true"}},
-      {"secure_avic", {"AVIC for confidential guests", "true"}},
-      {"sev", {"AMD SEV: encrypted memory", "true"}},
-      {"sev_es", {"AMD SEV-ES: encrypted registers too", "true"}},
-      {"sev_snp", {"AMD SEV-SNP: memory integrity too", "true"}},
-      {"ciphertext_hiding", {"Ciphertext hiding, with `sev_snp`", "true"}},
-      {"secure_tsc", {"A time stamp counter that the host cannot move, with `sev_snp`", "true"}},
-      {"fred", {"Flexible return and event delivery", "true"}},
-      {"zhaoxin_centaur_leaves", {"The CPUID leaves of Zhaoxin and Centaur CPUs", "true"}},
-  };
-  return read_toggles(fields, toggles);
-}
-
-std::vector<Feature> read_memory_options(Fields& fields) {
-  static constexpr std::pair<std::string_view, Doc> toggles[] = {
-      {"guest_memfd", {"Memory from guest_memfd, which the host does not map", "true"}},
-      {"private", {"Private memory, for confidential guests", "true"}},
-      {"lock", {"No page of the guest is ever swapped out", "true"}},
-      {"shared", {"Memory that helper programs of the host can map", "true"}},
-      {"merge", {"Pages that are the same in several guests are kept once (KSM)", "true"}},
-  };
-  return read_toggles(fields, toggles);
+void read_cpu_model(Fields& fields, Profile& profile) {
+  profile.cpu_model = fields["model"].text(
+      {.form = model_form},
+      {.text = "`host`: all that this host's CPU has, with KVM. `max`: all that KVM or TCG can "
+               "give. `baseline`: what the hosts of `baseline` have in common. Else a model of "
+               "QEMU by its name",
+       .example = "\"host\""});
+  profile.cpu_baseline = fields["baseline"].list(
+      [](const Item& item) {
+        return item.text({.form = path_form},
+                         {.text = "A host, as `hvlaunch caps --export` wrote it there",
+                          .example = "\"hosts/a.json\""});
+      },
+      {.text = "The hosts that the guest may move between, for `model` `baseline`",
+       .example = "[\"hosts/a.json\", \"hosts/b.json\"]"});
 }
 
 void read_machine(Fields& fields, Profile& profile) {
@@ -96,10 +74,11 @@ void read_machine(Fields& fields, Profile& profile) {
       {.text = "QEMU's machine type; without it the architecture's own, at the version of the "
                "first start",
        .example = "\"q35\""});
-  profile.cpu_model = fields["cpu"].text(
-      {.form = model_form},
+  fields["cpu"].object(
+      [&](Fields& members) { read_cpu_model(members, profile); },
       {.text = "QEMU's CPU model; without it `host` with KVM, else the best that is emulated",
-       .example = "\"max\""});
+       .example = "\"max\""},
+      "model");
   profile.cpus = fields["cpus"].amount(
       {.min = 1, .max = 4096}, 2,
       {.text = "Virtual CPUs. `AUTO_DETECT`: a quarter of the host's, at least 2", .example = "4"});
@@ -114,11 +93,7 @@ void read_machine(Fields& fields, Profile& profile) {
       {.text = "NUMA nodes: those of the guest, and those of the host that its memory comes from",
        .example = R"({"nodes": [{"host_nodes": "0"}, {"host_nodes": "1"}]})"},
       "topology");
-  profile.cpu_features = fields["cpu_features"].object(
-      read_cpu_features,
-      {.text = "CPU features that hosts need to be able to give", .example = "{\"shstk\": true}"});
-  profile.memory_options = fields["memory_options"].object(
-      read_memory_options, {.text = "How memory is held", .example = "{\"guest_memfd\": true}"});
+  read_features(fields, profile);
 }
 
 Firmware read_firmware(Fields& fields) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "launcher/base/error.h"
+#include "profiles/cpu_features.h"
 #include "profiles/numa.h"
 #include "profiles/pinning.h"
 #include "profiles/sourced.h"
@@ -187,12 +188,6 @@ struct ExtraArguments {
   std::vector<Sourced<std::string>> arguments;
 };
 
-/// A toggle of `cpu_features` or `memory_options`, by its name.
-struct Feature {
-  std::string name;
-  Sourced<bool> wanted;
-};
-
 struct Profile {
   Sourced<std::string> name;
   Sourced<std::string> description;
@@ -205,6 +200,7 @@ struct Profile {
   Sourced<Accelerator> accelerator;
   Sourced<std::string> machine;    ///< Empty: the architecture's default.
   Sourced<std::string> cpu_model;  ///< Empty: `host` with KVM, else the best for TCG.
+  std::vector<Sourced<std::string>> cpu_baseline;  ///< Files of hosts, for the model "baseline".
   Sourced<Amount> cpus;
   Topology topology;
   Sourced<Amount> memory_mib;
@@ -212,8 +208,9 @@ struct Profile {
   HugePages huge_pages;
   std::vector<Sourced<std::uint64_t>> cpu_pinning;
   Pinning pinning;
-  std::vector<Feature> cpu_features;
+  CpuFeatures cpu_features;
   std::vector<Feature> memory_options;
+  Confidential confidential;
 
   Firmware firmware;
   Sourced<std::string> kernel;

@@ -62,6 +62,15 @@ json::object number_schema(const FieldDescription& field) {
                            {{"type", "string"}, {"pattern", fmt::format("^({})$", pattern)}})}};
 }
 
+json::object wish_schema() {
+  return {{"enum", json::array{true, "prefer", false}}};
+}
+
+/// Of an object whose names are not ours.
+json::object map_schema(json::object member) {
+  return {{"type", "object"}, {"patternProperties", {{"^_", true}, {"^(?!_)", std::move(member)}}}};
+}
+
 json::object schema_of(Descriptions& rest);
 
 /// The schema of an object or a list; takes what it holds from `rest`.
@@ -97,6 +106,7 @@ json::object container_schema(const FieldDescription& field, Descriptions& rest)
 json::object type_schema(const FieldDescription& field, Descriptions& rest) {
   switch (field.type) {
     case FieldType::flag: return {{"type", "boolean"}};
+    case FieldType::wish: return wish_schema();
     case FieldType::number: return number_schema(field);
     case FieldType::word:
       return {{"type", "string"}, {"enum", json::array(field.words.begin(), field.words.end())}};
@@ -105,9 +115,10 @@ json::object type_schema(const FieldDescription& field, Descriptions& rest) {
       if (!field.pattern.empty()) text["pattern"] = field.pattern;
       return text;
     }
-    case FieldType::map:
-      return {{"type", "object"},
-              {"patternProperties", {{"^_", true}, {"^(?!_)", {{"type", "string"}}}}}};
+    case FieldType::map: return map_schema({{"type", "string"}});
+    case FieldType::wishes: return map_schema(wish_schema());
+    case FieldType::properties:
+      return map_schema({{"type", json::array{"boolean", "integer", "string"}}});
     case FieldType::list:
     case FieldType::object: return container_schema(field, rest);
   }
@@ -140,6 +151,7 @@ std::string list_of_words(const FieldDescription& field) {
 std::string type_text(const FieldDescription& field) {
   switch (field.type) {
     case FieldType::flag: return "`true` or `false`";
+    case FieldType::wish: return "`true`, `\"prefer\"` or `false`";
     case FieldType::number: {
       const auto unit = field.unit.empty() ? "" : fmt::format(" {}", field.unit);
       const auto automatic = field.automatic ? ", or `AUTO_DETECT`" : "";
@@ -149,6 +161,8 @@ std::string type_text(const FieldDescription& field) {
     case FieldType::text: return field.form.empty() ? "text" : std::string(field.form);
     case FieldType::list: return "list";
     case FieldType::map: return "object of texts";
+    case FieldType::wishes: return "object of toggles";
+    case FieldType::properties: return "object of flags, numbers and texts";
     case FieldType::object:
       return field.short_form.empty()
                  ? "object"

@@ -94,7 +94,7 @@ void warn_of_unverified_iso(const Context& context, plan::Plan& plan) {
 /// Equal pages are offered to the kernel, and nothing looks at the offer.
 void warn_of_idle_ksm(const Context& context, const profiles::Profile& profile, plan::Plan& plan) {
   const bool merges = std::ranges::any_of(profile.memory_options, [](const auto& option) {
-    return option.name == "merge" && option.wanted.value;
+    return option.name == "merge" && option.on();
   });
   const auto run = context.root.read("/sys/kernel/mm/ksm/run").value_or("");
   if (merges && run != "1")

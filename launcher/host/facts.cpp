@@ -114,6 +114,7 @@ HostFacts read_facts(const Root& root, const Needs& needs) {
     facts.default_huge_page_kib = meminfo(*text, "Hugepagesize:");
   }
   facts.kvm = read_kvm(root, facts.architecture);
+  if (needs.cpu) facts.cpu = read_cpu_facts(root);
   if (const auto nodes = root.read("/sys/devices/system/node/online"))
     facts.numa_nodes = parse_cpu_list(*nodes);
   if (needs.topology) facts.topology = read_topology(root);

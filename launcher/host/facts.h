@@ -5,6 +5,7 @@
 
 #include "launcher/base/error.h"
 #include "launcher/base/root.h"
+#include "launcher/host/cpu_facts.h"
 #include "launcher/host/topology.h"
 #include "vfio/function.h"
 #include "vfio/hand_over.h"
@@ -35,6 +36,7 @@ struct Needs {
   std::optional<vfio::DisplayWish> display{};       ///< What shows the host's screen.
   bool nodes = false;     ///< NUMA nodes with their memory and huge pages.
   bool topology = false;  ///< CPUs, caches and nodes.
+  bool cpu = false;       ///< What CPU, kernel and KVM can give guests.
 };
 
 /// A device whose driver makes mediated devices.
@@ -65,6 +67,7 @@ struct HostFacts {
   std::vector<vfio::PhysicalFunction> physical_functions;  ///< Needs::virtual_functions.
   std::vector<MdevParent> mdev_parents;                    ///< Needs::mdevs.
   std::vector<std::string> mdevs;  ///< UUIDs of those that are there; Needs::mdevs.
+  CpuFacts cpu;                    ///< Needs::cpu.
   std::string machine_id;
   std::vector<std::string> bridges;  ///< Network interfaces that are bridges.
   bool vhost_net = false;

@@ -7,6 +7,7 @@
 #include "launcher/base/paths.h"
 #include "launcher/host/facts.h"
 #include "launcher/plan/choice.h"
+#include "launcher/plan/host_record.h"
 #include "launcher/plan/limits.h"
 #include "launcher/plan/pinning.h"
 #include "launcher/plan/plan.h"
@@ -64,6 +65,25 @@ struct GuestNode {
   Cause cause{};
 };
 
+/// What `-cpu` gets after the model.
+struct CpuSetting {
+  std::string name;
+  std::string value;  ///< "on", "off", a number, a text.
+  Cause cause;
+};
+
+/// What follows from toggles, beyond the machine's own shape.
+struct Features {
+  std::vector<CpuSetting> cpu;
+  bool enforce = false;          ///< QEMU must end if the CPU lacks one of them.
+  std::string kernel_irqchip{};  ///< "split"; empty: as QEMU has it.
+  bool keep_pit = true;          ///< False: the timer may not be re-injected.
+  bool virtualization = false;   ///< aarch64: the guest has EL2.
+  bool mte = false;              ///< aarch64: RAM with tags.
+  std::string memory_option{};   ///< Of the RAM's object, such as "guest-memfd"; empty: none.
+  std::vector<FeatureState> states;
+};
+
 struct Machine {
   profiles::Profile profile;
   const qemu::Capabilities* qemu = nullptr;
@@ -72,6 +92,7 @@ struct Machine {
   Choice<std::string> accelerator;  ///< "kvm" or "tcg".
   Choice<std::string> type;         ///< Versioned where QEMU versions it: "pc-q35-7.2".
   Choice<std::string> cpu_model;
+  Features features;
   bool amd_threads = false;  ///< AMD's way to tell the guest of its threads must be asked for.
   Choice<Cpus> cpus;
   Choice<std::uint64_t> memory_mib;
@@ -146,6 +167,7 @@ struct Inputs {
   std::vector<Claims> claims{};              ///< Of the guests that run.
   std::vector<vfio::PciAddress> had{};       ///< This guest has them now, or had when it crashed.
   std::vector<vfio::PciAddress> made_vfs{};  ///< Cards whose virtual functions hvlaunch made.
+  std::vector<HostRecord> baseline{};        ///< Hosts that the guest may move between.
 };
 
 /// Settles what the profile leaves open. Reports all that this QEMU or this

@@ -215,6 +215,7 @@ Plan make_plan(const Machine& machine) {
           .shutdown = profile.shutdown,
           .ready = profile.ready,
           .record = {.machine = machine.type.value},
+          .features = machine.features.states,
           .warnings = machine.warnings};
 }
 

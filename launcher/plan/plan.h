@@ -198,6 +198,14 @@ struct Warning {
   std::string message;
 };
 
+/// A toggle that the profile gives, and what has become of it.
+struct FeatureState {
+  std::string name;    ///< "shstk", "hyperv", "extensions.v".
+  std::string state;   ///< "on", "off", "missing"; of avic also "active", "inhibited".
+  std::string detail;  ///< Why, and what would change it; may be empty.
+  std::string pointer;
+};
+
 /// The machine type that a VM got at its first start: a newer QEMU must not
 /// change a guest's hardware.
 struct Record {
@@ -230,6 +238,7 @@ struct Plan {
   profiles::Shutdown shutdown;
   profiles::Ready ready;
   Record record;
+  std::vector<FeatureState> features;
   std::vector<Warning> warnings;
 };
 

@@ -7,25 +7,6 @@
 namespace hv::plan {
 namespace {
 
-/// Fields whose effect comes with later releases. A guest that asks for one
-/// must not start without it.
-void refuse_what_is_not_there_yet(Resolver& in) {
-  const auto refuse = [&](const std::string& pointer, std::string_view what) {
-    in.note({.fault = Fault::missing,
-             .id = "not-supported-yet",
-             .message = fmt::format("this hvlaunch cannot {} yet", what),
-             .origin = {.pointer = pointer},
-             .hint = "take the field out to start the guest without it"});
-  };
-  const auto& profile = in.profile();
-  for (const auto& [name, wanted] : profile.cpu_features)
-    if (wanted.value)
-      refuse(wanted.pointer, fmt::format("give a guest the CPU feature '{}'", name));
-  for (const auto& [name, wanted] : profile.memory_options)
-    if (wanted.value && (name == "guest_memfd" || name == "private"))
-      refuse(wanted.pointer, fmt::format("give a guest '{}' memory", name));
-}
-
 void resolve_accelerator(Resolver& in, Machine& machine) {
   const auto& wish = in.profile().accelerator;
   const auto& kvm = in.host().kvm;
@@ -184,7 +165,6 @@ std::expected<Machine, Errors> resolve(const Inputs& inputs) {
   machine.profile = inputs.profile;
   machine.qemu = &inputs.qemu;
   machine.paths = inputs.paths;
-  refuse_what_is_not_there_yet(in);
   machine.uuid = !in.profile().uuid.value.empty()
                      ? Choice<std::string>{in.profile().uuid.value,
                                            {.pointer = "/uuid", .why = "the profile's UUID"}}
@@ -206,6 +186,7 @@ std::expected<Machine, Errors> resolve(const Inputs& inputs) {
   resolve_devices(in, machine);
   resolve_files(in, machine);
   resolve_firmware(in, machine);
+  resolve_features(in, machine);
   resolve_network(in, machine);
   resolve_vsock(in, machine);
   resolve_display(in, machine);

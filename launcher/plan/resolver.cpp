@@ -11,7 +11,7 @@ namespace hv::plan {
 static bool wants(const profiles::Profile& profile, std::string_view memory_option) {
   const auto& options = profile.memory_options;
   const auto found = std::ranges::find(options, memory_option, &profiles::Feature::name);
-  return found != options.end() && found->wanted.value;
+  return found != options.end() && found->on();
 }
 
 bool Machine::wants_memory(std::string_view option) const {

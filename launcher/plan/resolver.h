@@ -39,6 +39,7 @@ class Resolver {
   [[nodiscard]] const std::string& base_format() const { return inputs_.base_format; }
   [[nodiscard]] const std::vector<Claims>& claims() const { return inputs_.claims; }
   [[nodiscard]] const std::vector<vfio::PciAddress>& had() const { return inputs_.had; }
+  [[nodiscard]] const std::vector<HostRecord>& baseline() const { return inputs_.baseline; }
   [[nodiscard]] const std::vector<vfio::PciAddress>& made_vfs() const { return inputs_.made_vfs; }
 
   /// CPUs that other guests have for themselves now.
@@ -72,6 +73,10 @@ class Resolver {
 
 void resolve_machine_type(Resolver& in, Machine& machine);
 void resolve_cpus(Resolver& in, Machine& machine);
+/// CPU features and what KVM needs for them; after the CPU model is known.
+void resolve_features(Resolver& in, Machine& machine);
+/// The model `baseline`.
+void resolve_baseline(Resolver& in, Machine& machine);
 /// Those that the profile lists: their vCPUs, before these are pinned.
 void resolve_guest_nodes(Resolver& in, Machine& machine);
 void resolve_pins(Resolver& in, Machine& machine);

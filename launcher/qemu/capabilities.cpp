@@ -45,6 +45,12 @@ json::object properties_to_json(const std::vector<TypeProperties>& types) {
   return object;
 }
 
+json::object models_to_json(const std::vector<ModelFeatures>& models) {
+  json::object object;
+  for (const auto& [name, on] : models) object[name] = array_of(on);
+  return object;
+}
+
 /// Sorts what is not sorted yet: our own files are.
 void ensure_sorted(std::vector<std::string>& texts) {
   if (!std::ranges::is_sorted(texts)) std::ranges::sort(texts);
@@ -72,22 +78,44 @@ Result<std::vector<MachineType>> read_machines(const json::value& document) {
   return machines;
 }
 
-Result<std::vector<TypeProperties>> read_properties(const json::value& document) {
-  const auto* const found = qmp::member_at(document, "properties");
+/// An object of lists of names, each as a T: its key and its list, sorted.
+template <class T>
+Result<std::vector<T>> read_lists(const json::value& document, std::string_view key) {
+  const auto* const found = qmp::member_at(document, key);
   const auto* const object = found != nullptr ? found->if_object() : nullptr;
-  if (object == nullptr) return damaged("properties");
-  std::vector<TypeProperties> types;
-  types.reserve(object->size());
+  if (object == nullptr) return damaged(key);
+  std::vector<T> lists;
+  lists.reserve(object->size());
   for (const auto& entry : *object) {
-    auto properties = qmp::strings_at(*found, entry.key());
-    if (!properties) return damaged("properties");
-    ensure_sorted(*properties);
-    types.push_back({.type = std::string(entry.key()), .properties = *std::move(properties)});
+    auto names = qmp::strings_at(*found, entry.key());
+    if (!names) return damaged(key);
+    ensure_sorted(*names);
+    lists.push_back({std::string(entry.key()), *std::move(names)});
   }
-  return types;
+  return lists;
 }
 
 }  // namespace
+
+bool ModelFeatures::has(std::string_view feature) const {
+  return contains(on, feature);
+}
+
+std::string_view Capabilities::cpu_type() const {
+  for (const auto& [type, properties] : properties)
+    if (type.ends_with("-cpu")) return type;
+  return {};
+}
+
+const ModelFeatures* Capabilities::find_model(std::string_view name) const {
+  const auto found = std::ranges::find(models, name, &ModelFeatures::name);
+  return found != models.end() ? &*found : nullptr;
+}
+
+const ModelFeatures* Capabilities::most_capable() const {
+  const auto* const host = find_model("host");
+  return host != nullptr ? host : find_model("max");
+}
 
 bool Capabilities::has_type(std::string_view type) const {
   return contains(types, type);
@@ -120,19 +148,21 @@ const MachineType* Capabilities::find_machine(std::string_view name_or_alias) co
 }
 
 std::string to_json(const Capabilities& capabilities) {
-  const auto& [binary, version, target, kvm, machines, types, commands, options, cpu_models,
-               properties] = capabilities;
-  const std::array<std::pair<std::string_view, json::value>, 10> members = {{
+  const auto& [binary, version, target, kvm, accelerator, machines, types, commands, options,
+               cpu_models, properties, models] = capabilities;
+  const std::array<std::pair<std::string_view, json::value>, 12> members = {{
       {"binary", json::string(binary)},
       {"version", json::string(version)},
       {"target", json::string(target)},
       {"kvm", kvm},
+      {"accelerator", json::string(accelerator)},
       {"machines", machines_to_json(machines)},
       {"types", array_of(types)},
       {"commands", array_of(commands)},
       {"options", array_of(options)},
       {"cpu-models", array_of(cpu_models)},
       {"properties", properties_to_json(properties)},
+      {"models", models_to_json(models)},
   }};
   // One line a member: small, and a recorded file's diff still shows what changed.
   std::string text;
@@ -150,7 +180,8 @@ Result<Capabilities> capabilities_from_json(std::string_view text) {
   Capabilities read;
   for (const auto& [key, target] :
        {std::pair("binary", &Capabilities::binary), std::pair("version", &Capabilities::version),
-        std::pair("target", &Capabilities::target)}) {
+        std::pair("target", &Capabilities::target),
+        std::pair("accelerator", &Capabilities::accelerator)}) {
     auto value = qmp::string_at(document, key);
     if (!value) return damaged(key);
     read.*target = *std::move(value);
@@ -168,7 +199,8 @@ Result<Capabilities> capabilities_from_json(std::string_view text) {
     read.*target = *std::move(values);
   }
   read.machines = TRY(read_machines(document));
-  read.properties = TRY(read_properties(document));
+  read.properties = TRY(read_lists<TypeProperties>(document, "properties"));
+  read.models = TRY(read_lists<ModelFeatures>(document, "models"));
   return read;
 }
 

@@ -15,7 +15,8 @@ namespace {
 namespace json = boost::json;
 
 /// Raised when the meaning of an entry changes.
-constexpr int format = 1;
+constexpr int format = 2;
+constexpr std::chrono::seconds patience{10};
 constexpr std::size_t largest_entry = std::size_t{1} << 20U;
 
 std::int64_t modified_ns(const struct stat& status) {
@@ -113,17 +114,20 @@ Result<> store(const Root& root, const std::string& directory, const std::string
 }  // namespace
 
 Result<Capabilities> capabilities_of(const Root& root, const std::string& binary,
-                                     const std::string& cache_directory) {
+                                     const std::string& cache_directory, const Question& question) {
   const auto path = TRY(resolved(binary));
   // Read before the probe: a binary replaced meanwhile is then probed once more.
-  const auto key = TRY(key_of(root, path));
+  auto key = TRY(key_of(root, path));
+  if (question.emulation) key["accelerator"] = "tcg";
+  if (!question.cpu_model.empty()) key["cpu-model"] = question.cpu_model;
   const auto head = head_of(key);
-  // The hash tells files of two binaries with one name apart.
-  const auto file = fmt::format("{}/{}-{:016x}.json", cache_directory,
-                                path.substr(path.find_last_of('/') + 1), hash_of(path));
+  // The hash tells two binaries with one name apart, and two questions.
+  const auto file =
+      fmt::format("{}/{}-{:016x}.json", cache_directory, path.substr(path.find_last_of('/') + 1),
+                  hash_of(path + (question.emulation ? "\ntcg\n" : "\n") + question.cpu_model));
   if (auto cached = load(root, file, head)) return cached;
 
-  auto found = TRY(probe(path), "asking {} what it can do", path);
+  auto found = TRY(probe(path, patience, question), "asking {} what it can do", path);
   // A cache that cannot be written costs time at the next start, nothing else.
   (void)store(root, cache_directory, file, fmt::format("{}{}{}", head, to_json(found), tail));
   return found;

@@ -24,12 +24,22 @@ namespace json = boost::json;
 // Asking for the properties of a type makes an instance of it, and QEMU dies on
 // some: microvm-machine, virtio-gpu-* and virtio-vga-* whose module is not
 // installed, x-remote-object (7.2). So: a short list, of harmless types only.
-constexpr std::array<std::string_view, 16> devices = {
-    "ivshmem-plain",   "intel-iommu",    "max-x86_64-cpu",   "nvme",
-    "pcie-root-port",  "pvpanic-pci",    "scsi-hd",          "vfio-pci",
-    "vhost-vsock-pci", "virtio-blk-pci", "virtio-iommu-pci", "virtio-balloon-pci",
-    "virtio-net-pci",  "virtio-rng-pci", "virtio-scsi-pci",  "virtio-serial-pci",
+constexpr std::array<std::string_view, 15> devices = {
+    "ivshmem-plain",    "intel-iommu",     "nvme",
+    "pcie-root-port",   "pvpanic-pci",     "scsi-hd",
+    "vfio-pci",         "vhost-vsock-pci", "virtio-blk-pci",
+    "virtio-iommu-pci", "virtio-net-pci",  "virtio-balloon-pci",
+    "virtio-rng-pci",   "virtio-scsi-pci", "virtio-serial-pci",
 };
+
+/// Objects whose properties come with new features of guests.
+constexpr std::array<std::string_view, 4> objects = {"memory-backend-memfd", "sev-guest",
+                                                     "sev-snp-guest", "tdx-guest"};
+
+/// The type of the CPUs with most properties; of each target the first that it has.
+constexpr std::array<std::string_view, 6> cpu_types = {"max-x86_64-cpu",    "max-arm-cpu",
+                                                       "max-riscv-cpu",     "rv64-riscv-cpu",
+                                                       "max-loongarch-cpu", "la464-loongarch-cpu"};
 
 constexpr std::array<std::string_view, 2> machines_of_interest = {"q35", "virt"};
 
@@ -166,6 +176,12 @@ Result<std::vector<std::string>> read_options(const json::value& reply) {
   return options;
 }
 
+/// The accelerator that runs, of those that it was started with.
+bool runs_kvm(const Reply& accelerators, const Reply& kvm) {
+  if (accelerators) return qmp::string_at(*accelerators, "enabled").value_or("") == "kvm";
+  return kvm && qmp::bool_at(*kvm, "enabled").value_or(false);
+}
+
 bool built_with_kvm(const Reply& accelerators, const Reply& kvm) {
   if (accelerators)
     if (const auto present = qmp::strings_at(*accelerators, "present"))
@@ -189,35 +205,76 @@ Result<Capabilities> read_first(const std::vector<Reply>& replies) {
   found.commands = TRY(names_in(*commands, "query-commands"));
   found.options = TRY(read_options(*options));
   found.kvm = built_with_kvm(accelerators, kvm);
+  found.accelerator = runs_kvm(accelerators, kvm) ? "kvm" : "tcg";
   return found;
+}
+
+/// On x86 the static expansion has the CPU's features and nothing else; the others
+/// have no other expansion than the full one, but for LoongArch before 10.1.
+qmp::Request expansion_of(const Capabilities& found, const std::string& model) {
+  const bool fixed = found.target == "x86_64" || found.target == "loongarch64";
+  return {"query-cpu-model-expansion",
+          {{"type", fixed ? "static" : "full"}, {"model", {{"name", model}}}}};
+}
+
+std::vector<std::string> models_of_interest(const Capabilities& found, const Question& question) {
+  if (!found.has_command("query-cpu-model-expansion")) return {};
+  std::vector<std::string> models = {found.accelerator == "kvm" ? "host" : "max"};
+  if (const auto& model = question.cpu_model; !model.empty() && model != models.front())
+    models.push_back(model);
+  return models;
 }
 
 /// The second round asks only for what the first has listed: for a type that
 /// it lacks, QEMU looks for a module, and may die of not finding it.
-std::vector<qmp::Request> second_round(const Capabilities& found) {
+std::vector<qmp::Request> second_round(const Capabilities& found, const Question& question) {
   std::vector<qmp::Request> requests;
   for (const auto device : devices)
     if (found.has_type(device))
       requests.push_back({"device-list-properties", {{"typename", device}}});
+  for (const auto type : cpu_types)
+    if (found.has_type(type)) {
+      requests.push_back({"device-list-properties", {{"typename", type}}});
+      break;
+    }
+  for (const auto object : objects)
+    if (found.has_type(object)) requests.push_back({"qom-list-properties", {{"typename", object}}});
   for (const auto name : machines_of_interest)
     if (const auto* const machine = found.find_machine(name))
       requests.push_back({"qom-list-properties", {{"typename", machine->name + "-machine"}}});
+  for (const auto& model : models_of_interest(found, question))
+    requests.push_back(expansion_of(found, model));
   requests.push_back({"quit"});
   return requests;
 }
 
-Result<std::vector<TypeProperties>> read_second(const std::vector<qmp::Request>& requests,
-                                                const std::vector<Reply>& replies) {
-  std::vector<TypeProperties> types;
+/// The features that a model has on; numbers and texts are no features.
+Result<ModelFeatures> read_model(const qmp::Request& request, const json::value& reply) {
+  const auto* const model = qmp::member_at(reply, "model");
+  const auto* const properties = model != nullptr ? qmp::member_at(*model, "props") : nullptr;
+  ModelFeatures features{.name = qmp::string_at(request.arguments.at("model"), "name").value_or(""),
+                         .on = {}};
+  if (properties == nullptr || !properties->is_object()) return unreadable(request.name);
+  for (const auto& [name, value] : properties->get_object())
+    if (const auto* const flag = value.if_bool(); flag != nullptr && *flag)
+      features.on.emplace_back(name);
+  std::ranges::sort(features.on);
+  return features;
+}
+
+Result<> read_second(const std::vector<qmp::Request>& requests, const std::vector<Reply>& replies,
+                     Capabilities& found) {
   for (std::size_t i = 0; i < replies.size(); ++i) {
     const auto& request = requests.at(i);
-    const auto* const type = request.arguments.if_contains("typename");
-    if (type == nullptr || !replies[i]) continue;  // "quit", and types it will not describe.
-    types.push_back({.type = std::string(type->get_string()),
-                     .properties = TRY(names_in(*replies[i], request.name))});
+    if (!replies[i]) continue;  // "quit", and types and models it will not describe.
+    if (const auto* const type = request.arguments.if_contains("typename"))
+      found.properties.push_back({.type = std::string(type->get_string()),
+                                  .properties = TRY(names_in(*replies[i], request.name))});
+    else if (request.arguments.contains("model"))
+      found.models.push_back(TRY(read_model(request, *replies[i])));
   }
-  std::ranges::sort(types, {}, &TypeProperties::type);
-  return types;
+  std::ranges::sort(found.properties, {}, &TypeProperties::type);
+  return {};
 }
 
 /// All requests in one write, then all replies. What the connection as a whole
@@ -235,15 +292,16 @@ Result<std::vector<Reply>> ask_all(qmp::Client& client, std::span<const qmp::Req
   return *std::move(replies);
 }
 
-Result<Capabilities> converse(UniqueFd socket, std::chrono::milliseconds timeout) {
+Result<Capabilities> converse(UniqueFd socket, std::chrono::milliseconds timeout,
+                              const Question& question) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   auto client = qmp::Client::attach(socket.release(), {.timeout = timeout});
   if (!client) return std::unexpected(error_of(client.error()));
   const auto first = TRY(ask_all(*client, first_round, deadline));
   auto found = TRY(read_first(first));
-  const auto requests = second_round(found);
+  const auto requests = second_round(found, question);
   const auto second = TRY(ask_all(*client, requests, deadline));
-  found.properties = TRY(read_second(requests, second));
+  TRY(read_second(requests, second, found));
   return found;
 }
 
@@ -279,7 +337,8 @@ bool kvm_opens() {
 
 }  // namespace
 
-Result<Capabilities> probe(const std::string& binary, std::chrono::milliseconds timeout) {
+Result<Capabilities> probe(const std::string& binary, std::chrono::milliseconds timeout,
+                           const Question& question) {
   const auto path = TRY(resolved(binary));
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) < 0)
@@ -287,24 +346,28 @@ Result<Capabilities> probe(const std::string& binary, std::chrono::milliseconds 
   UniqueFd ours(ends[0]);
   UniqueFd theirs(ends[1]);
 
-  const std::vector<std::string> argv = {
-      path,
-      "-machine",
-      "none",
-      "-nodefaults",
-      "-no-user-config",
-      "-display",
-      "none",
-      "-S",
-      "-chardev",
-      fmt::format("socket,id=q,fd={}", ProbeChild::socket_number),
-      "-mon",
-      "chardev=q,mode=control"};
+  std::vector<std::string> argv = {path,
+                                   "-machine",
+                                   "none",
+                                   "-nodefaults",
+                                   "-no-user-config",
+                                   "-display",
+                                   "none",
+                                   "-S",
+                                   "-chardev",
+                                   fmt::format("socket,id=q,fd={}", ProbeChild::socket_number),
+                                   "-mon",
+                                   "chardev=q,mode=control"};
+  // What a CPU can have depends on the accelerator. Of two, QEMU takes the first that works.
+  const bool kvm = kvm_opens();
+  for (const auto* const accelerator : {"kvm", "tcg"})
+    if (std::string_view(accelerator) == "tcg" || (kvm && !question.emulation))
+      argv.insert(argv.end(), {"-accel", accelerator});
   auto child = TRY(ProbeChild::start(argv, std::move(theirs)));
-  auto found = converse(std::move(ours), timeout);
+  auto found = converse(std::move(ours), timeout, question);
   if (!found) return std::unexpected(explained(std::move(found).error(), path, child, timeout));
   found->binary = path;
-  found->kvm = found->kvm && kvm_opens();
+  found->kvm = found->kvm && kvm;
   return found;
 }
 

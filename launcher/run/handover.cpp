@@ -66,7 +66,8 @@ BOOST_DESCRIBE_STRUCT(Written, (),
 Written written(const plan::Plan& plan, FirstState first_state) {
   const auto& [vm, architecture, binary, qemu_version, accelerator, uuid, vcpus, memory_mib,
                arguments, descriptors, files, steps, pins, claims, locked_memory_mib, cage, disks,
-               nics, display, console, tty, watch, shutdown, ready, record, warnings] = plan;
+               nics, display, console, tty, watch, shutdown, ready, record, features, warnings] =
+      plan;
   return {.vm = vm,
           .binary = binary,
           .accelerator = accelerator,

@@ -17,10 +17,12 @@ namespace json = boost::json;
 
 BOOST_DESCRIBE_STRUCT(Ladder, (), (agent, acpi, quit, term))
 BOOST_DESCRIBE_STRUCT(PinState, (), (vcpus, emulator, iothreads, helpers, policy, priority))
+BOOST_DESCRIBE_STRUCT(FeatureNote, (), (name, state, detail))
 BOOST_DESCRIBE_STRUCT(GuestState, (),
                       (vm, pid, started_at, profile, profile_hash, binary, qemu_version,
                        architecture, accelerator, machine, vcpus, memory_mib, uuid, display,
-                       console, tty, watch, disks, nics, shutdown, pins, devices, warnings))
+                       console, tty, watch, disks, nics, shutdown, pins, devices, features,
+                       warnings))
 BOOST_DESCRIBE_STRUCT(LastExit, (), (cause, detail, at, log))
 
 namespace {
@@ -91,6 +93,8 @@ GuestState state_of(const plan::Plan& plan) {
   state.pins.policy = profiles::word_of(profiles::policy_words, plan.pins.policy);
   state.pins.priority = plan.pins.priority;
   for (const auto& function : plan.claims.functions) state.devices.push_back(to_string(function));
+  for (const auto& [name, feature_state, detail, pointer] : plan.features)
+    state.features.push_back({name, feature_state, detail});
   for (const auto& [id, message] : plan.warnings) state.warnings.push_back(message);
   return state;
 }

@@ -32,6 +32,13 @@ struct PinState {
   std::uint64_t priority = 0;
 };
 
+/// A toggle of the profile and what became of it: plan::FeatureState.
+struct FeatureNote {
+  std::string name;
+  std::string state;
+  std::string detail;
+};
+
 /// How the guest was started: for `status`, and for `stop` to keep to the
 /// ladder that was declared at the start.
 struct GuestState {
@@ -57,6 +64,7 @@ struct GuestState {
   Ladder shutdown;
   PinState pins;
   std::vector<std::string> devices;  ///< Addresses of the host's PCI functions it has.
+  std::vector<FeatureNote> features;
   std::vector<std::string> warnings;
 };
 
