@@ -82,17 +82,16 @@ CpuFeatures read_cpu_features(Fields& fields) {
       {"pauth", {"Pointer authentication; aarch64", "true"}},
       {"mte", {"Memory tagging; aarch64", "true"}},
   };
-  return {
-      .toggles = read_toggles(fields, toggles),
-      .hyperv = fields["hyperv"].object(
-          read_hyperv,
-          {.text = "Hyper-V's interfaces, for Windows; x86_64 with KVM", .example = "true"},
-          "enable"),
-      .extensions = fields["extensions"].wishes(
-          {.text = "Extensions of riscv64, by QEMU's names", .example = "{\"v\": true}"}),
-      .properties = fields["properties"].properties(
-          {.text = "Any property of QEMU's CPU, by QEMU's name",
-           .example = "{\"pcid\": false, \"phys-bits\": 46}"})};
+  return {.toggles = read_toggles(fields, toggles),
+          .hyperv = fields["hyperv"].object(
+              read_hyperv,
+              {.text = "Hyper-V's interfaces, for Windows; x86_64 with KVM", .example = "true"},
+              "enable"),
+          .extensions = fields["extensions"].wishes(
+              {.text = "Extensions of riscv64, by QEMU's names", .example = "{\"v\": true}"}),
+          .properties =
+              fields["properties"].properties({.text = "Any property of QEMU's CPU, by QEMU's name",
+                                               .example = "{\"pcid\": false, \"phys-bits\": 46}"})};
 }
 
 std::vector<Feature> read_memory_options(Fields& fields) {
@@ -121,17 +120,13 @@ void read_identity(Fields& fields, Confidential& details) {
   details.mr_owner_config = base64("mr_owner_config", "48 bytes of the owner's, in Base64; TDX");
 }
 
-void read_secrets(Fields& fields, Confidential& details) {
+void read_files(Fields& fields, Confidential& details) {
   const auto file = [&](std::string_view key, std::string_view text, std::string_view example) {
     return fields[key].text({.form = path_form}, {.text = text, .example = example});
   };
   details.owner_certificate =
       file("owner_certificate", "The owner's Diffie-Hellman key; SEV", "\"web/godh.b64\"");
   details.session = file("session", "Its launch session; SEV", "\"web/session.b64\"");
-  details.secret_header =
-      file("secret_header", "The header of `secret`; SEV", "\"web/secret-header.b64\"");
-  details.secret =
-      file("secret", "What the guest gets once it is measured; SEV", "\"web/secret.b64\"");
   details.quote_socket = file("quote_socket", "The quote generation service's socket; TDX",
                               "\"/run/tdx-qgs/qgs.socket\"");
 }
@@ -145,13 +140,13 @@ Confidential read_confidential(Fields& fields) {
       {.text = "What the guest's owner lets the host do or asks of it, by name",
        .example = "[\"smt\"]"});
   details.kernel_hashes = fields["kernel_hashes"].flag(
-      false, {.text = "`kernel`, `initrd` and `cmdline` are measured, too; SEV", .example = "true"});
+      false,
+      {.text = "`kernel`, `initrd` and `cmdline` are measured, too; SEV", .example = "true"});
   read_identity(fields, details);
-  read_secrets(fields, details);
-  details.cbitpos =
-      fields["cbitpos"].number({.min = 32, .max = 63, .fallback = 0},
-                               {.text = "The C-bit; without it, as this host's CPU says",
-                                .example = "51"});
+  read_files(fields, details);
+  details.cbitpos = fields["cbitpos"].number(
+      {.min = 32, .max = 63, .fallback = 0},
+      {.text = "The C-bit; without it, as this host's CPU says", .example = "51"});
   details.reduced_phys_bits = fields["reduced_phys_bits"].number(
       {.min = 1, .max = 63, .fallback = 0},
       {.text = "Address bits lost to encryption; without it, as this host's CPU says",

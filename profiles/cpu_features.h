@@ -33,7 +33,7 @@ struct CpuProperty {
 };
 
 struct HyperV {
-  Sourced<Wish> enable;               ///< Those that every Windows guest gains from.
+  Sourced<Wish> enable;                 ///< Those that every Windows guest gains from.
   std::vector<Feature> enlightenments;  ///< By QEMU's names without "hv-".
 };
 
@@ -57,15 +57,13 @@ struct Confidential {
   Sourced<std::string> host_data;
   Sourced<std::string> owner_certificate;  ///< Files.
   Sourced<std::string> session;
-  Sourced<std::string> secret_header;
-  Sourced<std::string> secret;
   Sourced<std::string> mr_config_id;  ///< This and the next two are Base64, of TDX.
   Sourced<std::string> mr_owner;
   Sourced<std::string> mr_owner_config;
-  Sourced<std::string> quote_socket;        ///< UNIX socket of the quote generation service.
-  Sourced<std::uint64_t> cbitpos;           ///< 0: as the host says.
+  Sourced<std::string> quote_socket;         ///< UNIX socket of the quote generation service.
+  Sourced<std::uint64_t> cbitpos;            ///< 0: as the host says.
   Sourced<std::uint64_t> reduced_phys_bits;  ///< 0: as the host says.
-  Sourced<std::string> vcpu_type;           ///< For `measure`; empty: by this host's CPU.
+  Sourced<std::string> vcpu_type;            ///< For `measure`; empty: by this host's CPU.
 };
 
 }  // namespace hv::profiles

@@ -32,7 +32,8 @@ unsigned home_of(std::string_view toggle) {
 std::string words_for(unsigned architectures) {
   std::string words;
   for (const auto& [word, arch] : arch_words)
-    if ((architectures & bit(arch)) != 0) words += (words.empty() ? "" : " and ") + std::string(word);
+    if ((architectures & bit(arch)) != 0)
+      words += (words.empty() ? "" : " and ") + std::string(word);
   return words;
 }
 
@@ -70,14 +71,14 @@ struct Exclusion {
 
 constexpr std::string_view no_avic = "KVM inhibits AVIC for guests whose memory is encrypted";
 constexpr std::string_view two_vendors = "one is AMD's, the other Intel's";
-constexpr Exclusion exclusions[] = {
-    {"avic", "sev", no_avic},       {"avic", "sev_es", no_avic}, {"avic", "sev_snp", no_avic},
-    {"avic", "tdx", two_vendors},   {"sev", "tdx", two_vendors}, {"sev_es", "tdx", two_vendors},
-    {"sev_snp", "tdx", two_vendors}};
+constexpr Exclusion exclusions[] = {{"avic", "sev", no_avic},       {"avic", "sev_es", no_avic},
+                                    {"avic", "sev_snp", no_avic},   {"avic", "tdx", two_vendors},
+                                    {"sev", "tdx", two_vendors},    {"sev_es", "tdx", two_vendors},
+                                    {"sev_snp", "tdx", two_vendors}};
 
 void check_exclusions(const CpuFeatures& features, Reading& reading) {
   for (const auto& [one, other, why] : exclusions)
-    if (const auto *const a = features.wanted(one), *const b = features.wanted(other);
+    if (const auto* const a = features.wanted(one), * const b = features.wanted(other);
         a != nullptr && b != nullptr)
       note_exclusion(reading, {one, a->wanted.pointer}, {other, b->wanted.pointer}, why);
 }
@@ -85,8 +86,8 @@ void check_exclusions(const CpuFeatures& features, Reading& reading) {
 /// What a toggle sets cannot be set to something else by its property's name.
 void check_properties(const CpuFeatures& features, Reading& reading) {
   static constexpr std::pair<std::string_view, std::string_view> set_by[] = {
-      {"cet-ss", "shstk"}, {"cet-ibt", "ibt"}, {"fred", "fred"},   {"lkgs", "fred"},
-      {"vmx", "nested"},   {"svm", "nested"},  {"sve", "sve"},     {"sme", "sme"},
+      {"cet-ss", "shstk"}, {"cet-ibt", "ibt"}, {"fred", "fred"}, {"lkgs", "fred"},
+      {"vmx", "nested"},   {"svm", "nested"},  {"sve", "sve"},   {"sme", "sme"},
       {"pauth", "pauth"},  {"mte", "mte"},
   };
   for (const auto& [name, value] : features.properties) {
@@ -123,10 +124,10 @@ void check_baseline(const Profile& profile, Reading& reading) {
 void note_exclusion(Reading& reading, const Named& one, const Named& other, std::string_view why) {
   // At both: whichever the user takes out, this is where.
   for (const auto& [here, there] : {std::pair(&one, &other), std::pair(&other, &one)})
-    note_conflict(reading, {here->pointer, there->pointer},
-                  fmt::format("'{}' excludes '{}' at {}: {}", here->name, there->name,
-                              there->pointer, why),
-                  "take one of the two out");
+    note_conflict(
+        reading, {here->pointer, there->pointer},
+        fmt::format("'{}' excludes '{}' at {}: {}", here->name, there->name, there->pointer, why),
+        "take one of the two out");
 }
 
 void check_features(const Profile& profile, Reading& reading) {
@@ -135,6 +136,7 @@ void check_features(const Profile& profile, Reading& reading) {
   check_exclusions(profile.cpu_features, reading);
   check_properties(profile.cpu_features, reading);
   check_baseline(profile, reading);
+  check_confidential(profile, reading);
 }
 
 }  // namespace hv::profiles

@@ -27,7 +27,7 @@ enum class VmType : std::uint8_t { ordinary, sw_protected, sev, sev_es, snp, tdx
 
 /// AMD's memory encryption, as CPUID leaf 8000001F has it.
 struct Encryption {
-  std::uint32_t features = 0;   ///< EAX: bit 1 SEV, 3 SEV-ES, 4 SEV-SNP.
+  std::uint32_t features = 0;  ///< EAX: bit 1 SEV, 3 SEV-ES, 4 SEV-SNP.
   std::uint32_t cbitpos = 0;
   std::uint32_t reduced_phys_bits = 0;
   std::uint32_t guests = 0;        ///< Encrypted ones that can run at once.
@@ -35,9 +35,12 @@ struct Encryption {
 };
 
 struct CpuFacts {
-  std::string kernel;              ///< Its release.
-  std::string vendor;              ///< "AuthenticAMD"; empty where the kernel names none.
-  std::string model;               ///< In words, for people.
+  std::string kernel;        ///< Its release.
+  std::string vendor;        ///< "AuthenticAMD"; empty where the kernel names none.
+  std::string model;         ///< In words, for people.
+  std::uint32_t family = 0;  ///< This and the next two: x86's numbers for it.
+  std::uint32_t model_number = 0;
+  std::uint32_t stepping = 0;
   std::vector<std::string> flags;  ///< As /proc/cpuinfo has them, sorted: the kernel's names.
   std::vector<ModuleParameter> parameters;  ///< Of kvm and the modules beside it.
   std::uint64_t vm_types = 0;               ///< Bit n: VmType n.
@@ -45,6 +48,7 @@ struct CpuFacts {
   bool guest_memfd = false;
   bool private_memory = false;  ///< Memory attributes, for ordinary VM types.
   Encryption encryption;
+  bool sev_device = false;  ///< /dev/sev, the way to AMD's security processor.
 
   [[nodiscard]] bool has_flag(std::string_view flag) const;
   [[nodiscard]] bool can_make(VmType type) const;

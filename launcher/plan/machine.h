@@ -7,6 +7,7 @@
 #include "launcher/base/paths.h"
 #include "launcher/host/facts.h"
 #include "launcher/plan/choice.h"
+#include "launcher/plan/confidential.h"
 #include "launcher/plan/host_record.h"
 #include "launcher/plan/limits.h"
 #include "launcher/plan/pinning.h"
@@ -115,6 +116,8 @@ struct Machine {
   Choice<std::string> bridge;                ///< Empty: no tap.
   std::optional<Choice<std::uint64_t>> cid;  ///< Of vsock.
   std::optional<Choice<Flash>> flash;
+  std::optional<Choice<std::string>> bios;  ///< A firmware image that is memory, not flash.
+  std::optional<Choice<ConfidentialGuest>> confidential;
   std::string kernel;  ///< Full paths; empty: none.
   std::string initrd;
   std::string disk;  ///< The disk image; empty: none.
@@ -173,6 +176,10 @@ struct Inputs {
 /// Settles what the profile leaves open. Reports all that this QEMU or this
 /// host cannot give, at once. Pure.
 [[nodiscard]] std::expected<Machine, Errors> resolve(const Inputs& inputs);
+
+/// The part of it that a confidential guest's measurement follows from. Nothing
+/// is asked of this host: the guest may start on another one. Pure.
+[[nodiscard]] std::expected<Machine, Errors> resolve_launch(const Inputs& inputs);
 
 /// The plan for a machine. Pure; cannot fail.
 [[nodiscard]] Plan make_plan(const Machine& machine);
