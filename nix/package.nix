@@ -9,6 +9,7 @@
   boost,
   curl,
   dialog,
+  nettle,
   doctest,
   fmt,
   git,
@@ -58,6 +59,7 @@ stdenv.mkDerivation {
     boost
     fmt
     libseccomp
+    nettle
   ];
   checkInputs = [ doctest ];
 

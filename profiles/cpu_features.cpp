@@ -120,17 +120,13 @@ void read_identity(Fields& fields, Confidential& details) {
   details.mr_owner_config = base64("mr_owner_config", "48 bytes of the owner's, in Base64; TDX");
 }
 
-void read_secrets(Fields& fields, Confidential& details) {
+void read_files(Fields& fields, Confidential& details) {
   const auto file = [&](std::string_view key, std::string_view text, std::string_view example) {
     return fields[key].text({.form = path_form}, {.text = text, .example = example});
   };
   details.owner_certificate =
       file("owner_certificate", "The owner's Diffie-Hellman key; SEV", "\"web/godh.b64\"");
   details.session = file("session", "Its launch session; SEV", "\"web/session.b64\"");
-  details.secret_header =
-      file("secret_header", "The header of `secret`; SEV", "\"web/secret-header.b64\"");
-  details.secret =
-      file("secret", "What the guest gets once it is measured; SEV", "\"web/secret.b64\"");
   details.quote_socket = file("quote_socket", "The quote generation service's socket; TDX",
                               "\"/run/tdx-qgs/qgs.socket\"");
 }
@@ -147,7 +143,7 @@ Confidential read_confidential(Fields& fields) {
       false,
       {.text = "`kernel`, `initrd` and `cmdline` are measured, too; SEV", .example = "true"});
   read_identity(fields, details);
-  read_secrets(fields, details);
+  read_files(fields, details);
   details.cbitpos = fields["cbitpos"].number(
       {.min = 32, .max = 63, .fallback = 0},
       {.text = "The C-bit; without it, as this host's CPU says", .example = "51"});

@@ -57,8 +57,6 @@ struct Confidential {
   Sourced<std::string> host_data;
   Sourced<std::string> owner_certificate;  ///< Files.
   Sourced<std::string> session;
-  Sourced<std::string> secret_header;
-  Sourced<std::string> secret;
   Sourced<std::string> mr_config_id;  ///< This and the next two are Base64, of TDX.
   Sourced<std::string> mr_owner;
   Sourced<std::string> mr_owner_config;

@@ -18,6 +18,7 @@ void read_host_resources(Fields& fields, Profile& profile);
 /// Those of the CPUs' features, of memory and of confidential guests.
 void read_features(Fields& fields, Profile& profile);
 void check_features(const Profile& profile, Reading& reading);
+void check_confidential(const Profile& profile, Reading& reading);
 
 /// Of NUMA.
 [[nodiscard]] Numa read_numa(Fields& fields);

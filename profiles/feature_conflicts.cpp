@@ -151,6 +151,7 @@ void check_features(const Profile& profile, Reading& reading) {
   check_properties(profile.cpu_features, reading);
   check_hyperv(profile.cpu_features.hyperv, reading);
   check_baseline(profile, reading);
+  check_confidential(profile, reading);
 }
 
 }  // namespace hv::profiles

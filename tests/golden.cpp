@@ -15,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <sstream>
 
 namespace {
 
@@ -39,6 +40,10 @@ std::string word(const json::object& settings, std::string_view key, std::string
 bool flag(const json::object& settings, std::string_view key, bool otherwise) {
   const auto* const value = settings.if_contains(key);
   return value == nullptr ? otherwise : value->as_bool();
+}
+
+std::string text_of(const json::value& value) {
+  return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
 }
 
 /// The tree of a host's PCI devices: some hundred files, made once.
@@ -82,6 +87,31 @@ void describe_devices(hv::host::HostFacts& facts, const hv::host::Needs& needs,
   for (auto& function : facts.devices.functions) function.iommu_group.reset();
 }
 
+/// What a CPU says of itself is no file of the kernel's: "features cbitpos bits".
+void describe_encryption(hv::host::HostFacts& facts, const hv::Root& root) {
+  auto& encryption = facts.cpu.encryption;
+  encryption = {};
+  std::istringstream recorded(root.read("/cpuid-8000001f").value_or(""));
+  recorded >> std::hex >> encryption.features >> std::dec >> encryption.cbitpos >>
+      encryption.reduced_phys_bits;
+}
+
+/// Parameters of the host's modules as the case has them; false: the kernel has
+/// none of that name, null: it cannot be read.
+void change_parameters(hv::host::CpuFacts& cpu, const json::object& settings) {
+  const auto* const changes = settings.if_contains("parameters");
+  if (changes == nullptr) return;
+  for (const auto& [key, value] : changes->as_object()) {
+    const auto name = std::string_view(key).substr(key.find('.') + 1);
+    const auto found = std::ranges::find(cpu.parameters, name, &hv::host::ModuleParameter::name);
+    REQUIRE(found != cpu.parameters.end());
+    if (value.is_bool())
+      cpu.parameters.erase(found);
+    else
+      found->value = value.is_null() ? std::nullopt : std::optional(text_of(value));
+  }
+}
+
 /// The architecture is the recorded one, and a file stands for a KVM that
 /// works: neither may depend on the machine that runs the tests.
 hv::host::HostFacts facts_of(const hv::Root& root, const std::string& host,
@@ -91,18 +121,18 @@ hv::host::HostFacts facts_of(const hv::Root& root, const std::string& host,
     return !slurp(TESTS_DIR "/hosts/" + hardware + "/" + file).empty();
   };
   const bool described = is_described("cpus.txt");
-  auto facts = hv::host::read_facts(
-      root, {.nodes = needs.nodes && !described, .topology = needs.topology && !described});
+  auto facts = hv::host::read_facts(root, {.nodes = needs.nodes && !described,
+                                           .topology = needs.topology && !described,
+                                           .cpu = needs.cpu});
+  if (needs.cpu) describe_encryption(facts, root);
+  change_parameters(facts.cpu, settings);
+  if (!flag(settings, "sev_device", true)) facts.cpu.sev_device = false;
   if (needs.nodes && described) describe_cpus(facts, hardware, settings);
   if (!needs.devices.empty() && is_described("pci.txt"))
     describe_devices(facts, needs, hardware, settings);
   facts.architecture = root.read("/architecture").value();
   if (root.exists("/dev/kvm")) facts.kvm = {.usable = true};
   return facts;
-}
-
-std::string text_of(const json::value& value) {
-  return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
 }
 
 /// Read once: they are large, and the cases many.
@@ -198,7 +228,7 @@ GoldenCase golden_case(const std::string& name) {
   const auto root = host_tree(host);
   golden.host =
       facts_of(root, host, profile ? hv::plan::needs_of(*profile) : hv::host::Needs(), settings);
-  golden.firmware = firmware_of(root);
+  golden.firmware = firmware_of(host_tree(word(settings, "firmware", host)));
   if (const auto* const zones = settings.if_contains("zones"))
     for (const auto& zone : zones->as_object()) golden.config.zones.push_back(zone_of(zone));
   return golden;

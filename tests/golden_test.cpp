@@ -88,15 +88,17 @@ bool has_bus(const Defined& defined, const std::string& bus) {
 
 void check_references(const std::vector<Parsed>& line) {
   const auto defined = definitions(line);
-  const std::pair<const char*, const Names*> members[] = {{"drive", &defined.nodes},
-                                                          {"chardev", &defined.chardevs},
-                                                          {"netdev", &defined.netdevs},
-                                                          {"memdev", &defined.objects},
-                                                          {"memory-backend", &defined.objects},
-                                                          {"audiodev", &defined.audiodevs},
-                                                          {"tpmdev", &defined.tpmdevs},
-                                                          {"pflash0", &defined.nodes},
-                                                          {"pflash1", &defined.nodes}};
+  const std::pair<const char*, const Names*> members[] = {
+      {"drive", &defined.nodes},
+      {"chardev", &defined.chardevs},
+      {"netdev", &defined.netdevs},
+      {"memdev", &defined.objects},
+      {"memory-backend", &defined.objects},
+      {"confidential-guest-support", &defined.objects},
+      {"audiodev", &defined.audiodevs},
+      {"tpmdev", &defined.tpmdevs},
+      {"pflash0", &defined.nodes},
+      {"pflash1", &defined.nodes}};
   Names places;
   for (const auto& argument : line) {
     CAPTURE(argument.option);
@@ -246,6 +248,8 @@ TEST_CASE("every error that a plan can end in is in a golden case") {
                                "json-syntax",
                                "missing-member",
                                "no-bridge",
+                               "no-confidential-host",
+                               "no-confidential-qemu",
                                "no-cpu-kinds",
                                "no-cpu-model",
                                "no-device",

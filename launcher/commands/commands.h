@@ -26,6 +26,7 @@ Outcome check_command(Context& context, const Arguments& arguments);
 Outcome plan_command(Context& context, const Arguments& arguments);
 Outcome explain_command(Context& context, const Arguments& arguments);
 Outcome argv_command(Context& context, const Arguments& arguments);
+Outcome measure_command(Context& context, const Arguments& arguments);
 Outcome schema_command(Context& context, const Arguments& arguments);
 Outcome create_command(Context& context, const Arguments& arguments);
 Outcome edit_command(Context& context, const Arguments& arguments);

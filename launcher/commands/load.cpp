@@ -266,6 +266,28 @@ std::expected<Planned, Errors> load_plan(const Context& context, const std::stri
   return Planned{*std::move(loaded), std::move(plan)};
 }
 
+std::expected<LoadedLaunch, Errors> load_launch(const Context& context, const std::string& vm) {
+  auto loaded = load_profile(context, vm);
+  if (!loaded) return std::unexpected(std::move(loaded).error());
+  const auto& profile = loaded->profile;
+  const auto capabilities = load_capabilities(context, binary_of(profile));
+  if (!capabilities) return std::unexpected(Errors{capabilities.error()});
+  auto record = run::load_record({context.root, context.paths, profile.name.value});
+  if (!record) return std::unexpected(Errors{std::move(record).error()});
+  auto facts = host::read_facts(context.root, {.cpu = true});
+  auto machine =
+      plan::resolve_launch({.profile = profile,
+                            .qemu = *capabilities,
+                            .firmware = firmware_for(context, profile, capabilities->binary),
+                            .host = facts,
+                            .paths = context.paths,
+                            .config = {},
+                            .record = {.machine = std::move(record->machine)}});
+  if (!machine) return std::unexpected(placed(std::move(machine).error(), *loaded));
+  machine->qemu = nullptr;  // It ends here.
+  return LoadedLaunch{*std::move(loaded), *std::move(machine), std::move(facts.cpu)};
+}
+
 Result<run::Place> place_of(const Context& context, const std::string& vm) {
   const auto name = is_path(vm) ? stem_of(vm) : vm;
   if (!profiles::is_vm_name(name))

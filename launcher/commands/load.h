@@ -4,6 +4,7 @@
 #pragma once
 
 #include "launcher/commands/cli.h"
+#include "launcher/plan/machine.h"
 #include "launcher/plan/plan.h"
 #include "launcher/qemu/capabilities.h"
 #include "launcher/run/place.h"
@@ -48,6 +49,15 @@ struct PlanOptions {
 [[nodiscard]] std::expected<Planned, Errors> load_plan(const Context& context,
                                                        const std::string& vm,
                                                        const PlanOptions& options = {});
+
+/// What `measure` reckons with.
+struct LoadedLaunch {
+  Loaded loaded;
+  plan::Machine machine;
+  host::CpuFacts cpu;  ///< Of this host, which may be another than the guest's.
+};
+[[nodiscard]] std::expected<LoadedLaunch, Errors> load_launch(const Context& context,
+                                                              const std::string& vm);
 
 /// What the QEMU for `binary_or_architecture` can do.
 [[nodiscard]] Result<qemu::Capabilities> load_capabilities(const Context& context,

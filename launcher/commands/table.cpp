@@ -57,6 +57,9 @@ constexpr std::array explain_examples = {
     Example{"hvlaunch explain web", "every argument"},
     Example{"hvlaunch explain web -device", "one option"},
     Example{"hvlaunch explain web /memory_mb", "what one field does"}};
+constexpr std::array measure_examples = {
+    Example{"hvlaunch measure vault", "with what went into it"},
+    Example{"hvlaunch measure vault --json | jq -r .measurement", "to compare with a report"}};
 constexpr std::array create_examples = {
     Example{"hvlaunch create web", "with the defaults"},
     Example{"hvlaunch create web --set memory_mb=8G", "with more memory"},
@@ -240,6 +243,18 @@ constexpr Command commands[] = {
      "",
      {},
      argv_command},
+    {"measure",
+     Group::profiles,
+     "reckon how a confidential guest's start will measure",
+     Operands::vm,
+     vm,
+     {},
+     "From firmware, kernel, initrd, command line and vCPUs as the plan would start them: what "
+     "the\n"
+     "processor's attestation report must say. Any machine with the same files gives the same\n"
+     "answer. docs/confidential.md says how an owner checks a report by it.",
+     measure_examples,
+     measure_command},
     {"schema",
      Group::profiles,
      "print the JSON Schema of profiles",

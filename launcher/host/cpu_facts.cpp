@@ -40,6 +40,13 @@ std::string_view value_of(std::string_view cpuinfo, std::string_view key) {
   return {};
 }
 
+std::uint32_t number_of(std::string_view cpuinfo, std::string_view key) {
+  const auto text = value_of(cpuinfo, key);
+  std::uint32_t number = 0;
+  (void)std::from_chars(text.data(), text.data() + text.size(), number);  // Else 0.
+  return number;
+}
+
 /// "rv64imafdcv_zba_zbb" as its extensions; single letters stand together first.
 void add_riscv(std::string_view isa, std::vector<std::string>& flags) {
   const auto parts = split(isa, '_');
@@ -145,10 +152,14 @@ CpuFacts read_cpu_facts(const Root& root) {
   facts.vendor = value_of(cpuinfo, "vendor_id");
   for (const auto* const key : {"model name", "Model Name", "uarch"})
     if (facts.model.empty()) facts.model = value_of(cpuinfo, key);
+  facts.family = number_of(cpuinfo, "cpu family");
+  facts.model_number = number_of(cpuinfo, "model");
+  facts.stepping = number_of(cpuinfo, "stepping");
   facts.flags = flags_of(cpuinfo);
   facts.parameters = read_parameters(root);
   ask_kvm(root, facts);
   facts.encryption = read_encryption();
+  facts.sev_device = root.exists("/dev/sev");
   return facts;
 }
 

@@ -35,9 +35,12 @@ struct Encryption {
 };
 
 struct CpuFacts {
-  std::string kernel;              ///< Its release.
-  std::string vendor;              ///< "AuthenticAMD"; empty where the kernel names none.
-  std::string model;               ///< In words, for people.
+  std::string kernel;        ///< Its release.
+  std::string vendor;        ///< "AuthenticAMD"; empty where the kernel names none.
+  std::string model;         ///< In words, for people.
+  std::uint32_t family = 0;  ///< This and the next two: x86's numbers for it.
+  std::uint32_t model_number = 0;
+  std::uint32_t stepping = 0;
   std::vector<std::string> flags;  ///< As /proc/cpuinfo has them, sorted: the kernel's names.
   std::vector<ModuleParameter> parameters;  ///< Of kvm and the modules beside it.
   std::uint64_t vm_types = 0;               ///< Bit n: VmType n.
@@ -45,6 +48,7 @@ struct CpuFacts {
   bool guest_memfd = false;
   bool private_memory = false;  ///< Memory attributes, for ordinary VM types.
   Encryption encryption;
+  bool sev_device = false;  ///< /dev/sev, the way to AMD's security processor.
 
   [[nodiscard]] bool has_flag(std::string_view flag) const;
   [[nodiscard]] bool can_make(VmType type) const;

@@ -22,6 +22,7 @@ class Builder {
   Cage build() && {
     add_accelerator();
     add_boot();
+    add_confidential();
     add_disks();
     add_network();
     add_display();
@@ -46,6 +47,18 @@ class Builder {
     grant(machine_.kernel, Access::read, {.pointer = profile_.kernel.pointer, .why = "the kernel"});
     grant(machine_.initrd, Access::read,
           {.pointer = profile_.initrd.pointer, .why = "the initial RAM disk"});
+  }
+
+  void add_confidential() {
+    if (!machine_.confidential) return;
+    const auto& [guest, cause] = *machine_.confidential;
+    if (machine_.bios) grant(machine_.bios->value, Access::read, machine_.bios->cause);
+    grant(guest.owner_certificate, Access::read, cause);
+    grant(guest.session, Access::read, cause);
+    if (guest.technology != profiles::Technology::tdx)
+      grant("/dev/sev", Access::device, cause);
+    else if (!profile_.confidential.quote_socket.value.empty())
+      cage_.unix_sockets = cage_.connects = true;
   }
 
   void add_disks() {

@@ -37,6 +37,12 @@ void emit_cpus(const Machine& machine, std::string_view usual, CommandLine& line
 [[nodiscard]] bool has_own_ram(const Machine& machine);
 void emit_memory(const Machine& machine, CommandLine& line);
 void emit_flash(const Machine& machine, CommandLine& line);
+
+/// Firmware that is memory, and what keeps the guest from its host.
+inline constexpr std::string_view confidential_id = "confidential";
+void emit_bios(const Machine& machine, CommandLine& line);
+void emit_confidential(const Machine& machine, CommandLine& line);
+
 void emit_kernel(const Machine& machine, CommandLine& line);
 void emit_monitors(const Machine& machine, CommandLine& line);
 void emit_clock(const Machine& machine, CommandLine& line);

@@ -37,15 +37,17 @@ void emit_identity(const Machine& machine, CommandLine& line) {
 void emit_machine(const Machine& machine, const Props& specific, CommandLine& line) {
   const auto& flash = machine.flash;
   // A dump of a guest's memory is for the guest's owner, not for a core file.
-  line.add("-machine",
-           Props(machine.type.value)
-               .set("dump-guest-core", "off")
-               .set("mem-merge", machine.wants_memory("merge") ? "on" : "off")
-               .set_if(has_own_ram(machine), "memory-backend", "ram")
-               .set_if(flash.has_value(), "pflash0", "firmware-code")
-               .set_if(flash && !flash->value.vars.empty(), "pflash1", "firmware-vars")
-               .append(specific),
-           machine.type.cause);
+  line.add(
+      "-machine",
+      Props(machine.type.value)
+          .set("dump-guest-core", "off")
+          .set("mem-merge", machine.wants_memory("merge") ? "on" : "off")
+          .set_if(has_own_ram(machine), "memory-backend", "ram")
+          .set_if(machine.confidential.has_value(), "confidential-guest-support", confidential_id)
+          .set_if(flash.has_value(), "pflash0", "firmware-code")
+          .set_if(flash && !flash->value.vars.empty(), "pflash1", "firmware-vars")
+          .append(specific),
+      machine.type.cause);
 }
 
 void emit_accelerator(const Machine& machine, CommandLine& line) {

@@ -135,7 +135,8 @@ void emit_vsock(const Machine& machine, CommandLine& line) {
 void emit_small_devices(const Machine& machine, CommandLine& line) {
   line.add("-device", on_root_bus("virtio-rng-pci", "random", slot::random),
            {.rule = "entropy", .why = "a guest without random numbers waits at boot"});
-  if (machine.profile.memory_balloon.value)
+  // What an encrypted guest gave back would not be freed.
+  if (machine.profile.memory_balloon.value && !machine.confidential)
     line.add("-device", on_root_bus("virtio-balloon-pci", "balloon", slot::balloon),
              cause_of(machine.profile.memory_balloon, "balloon", "the guest can give memory back"));
   if (machine.qemu->has_type("pvpanic-pci") && !machine.is_windows())

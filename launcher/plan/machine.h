@@ -7,6 +7,7 @@
 #include "launcher/base/paths.h"
 #include "launcher/host/facts.h"
 #include "launcher/plan/choice.h"
+#include "launcher/plan/confidential.h"
 #include "launcher/plan/host_record.h"
 #include "launcher/plan/limits.h"
 #include "launcher/plan/pinning.h"
@@ -117,6 +118,8 @@ struct Machine {
   /// On which `watch` hears over vsock that the guest is up; 0: it does not listen.
   std::uint32_t notify_port = 0;
   std::optional<Choice<Flash>> flash;
+  std::optional<Choice<std::string>> bios;  ///< A firmware image that is memory, not flash.
+  std::optional<Choice<ConfidentialGuest>> confidential;
   std::string kernel;  ///< Full paths; empty: none.
   std::string initrd;
   std::string disk;  ///< The disk image; empty: none.
@@ -175,6 +178,10 @@ struct Inputs {
 /// Settles what the profile leaves open. Reports all that this QEMU or this
 /// host cannot give, at once. Pure.
 [[nodiscard]] std::expected<Machine, Errors> resolve(const Inputs& inputs);
+
+/// The part of it that a confidential guest's measurement follows from. Nothing
+/// is asked of this host: the guest may start on another one. Pure.
+[[nodiscard]] std::expected<Machine, Errors> resolve_launch(const Inputs& inputs);
 
 /// The plan for a machine. Pure; cannot fail.
 [[nodiscard]] Plan make_plan(const Machine& machine);

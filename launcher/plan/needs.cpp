@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/plan/needs.h"
 
+#include "profiles/confidential.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -66,6 +68,7 @@ host::Needs needs_of(const profiles::Profile& profile) {
   const bool guest_nodes =
       !numa.nodes.empty() || numa.topology.value != profiles::NumaTopology::none;
   needs.nodes = needs.topology || guest_nodes || profile.huge_pages.enable.value;
+  needs.cpu = !technologies_of(profile).empty();
   return needs;
 }
 

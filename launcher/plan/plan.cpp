@@ -141,6 +141,14 @@ std::vector<NeededFile> files_of(const Machine& machine) {
     need(machine.flash->value.code, machine.flash->cause);
     need(machine.flash->value.vars_template, machine.flash->cause);
   }
+  if (machine.bios) need(machine.bios->value, machine.bios->cause);
+  if (machine.confidential) {
+    const auto& details = profile.confidential;
+    need(machine.confidential->value.owner_certificate,
+         {.pointer = details.owner_certificate.pointer, .why = "the owner's certificate"});
+    need(machine.confidential->value.session,
+         {.pointer = details.session.pointer, .why = "the owner's launch session"});
+  }
   for (const auto& function : machine.passed)
     need(function.rom, {.pointer = function.cause.pointer, .why = "the device's option ROM"});
   const auto& [seed_iso, user_data, meta_data, network_config] = profile.cloud_init;

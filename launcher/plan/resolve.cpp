@@ -159,6 +159,21 @@ void resolve_files(Resolver& in, Machine& machine) {
 
 }  // namespace
 
+std::expected<Machine, Errors> resolve_launch(const Inputs& inputs) {
+  Resolver in(inputs);
+  Machine machine;
+  machine.profile = inputs.profile;
+  machine.qemu = &inputs.qemu;
+  machine.paths = inputs.paths;
+  machine.accelerator = {"kvm", {.rule = "accelerator-choice", .why = "nothing else encrypts"}};
+  resolve_machine_type(in, machine);
+  resolve_confidential(in, machine, Where::anywhere);
+  resolve_cpus(in, machine);
+  resolve_files(in, machine);
+  resolve_firmware(in, machine);
+  return in.finish(std::move(machine));
+}
+
 std::expected<Machine, Errors> resolve(const Inputs& inputs) {
   Resolver in(inputs);
   Machine machine;
@@ -173,6 +188,7 @@ std::expected<Machine, Errors> resolve(const Inputs& inputs) {
                                             .why = "derived from this host's id and the name"}};
   resolve_accelerator(in, machine);
   resolve_machine_type(in, machine);
+  resolve_confidential(in, machine, Where::here);
   resolve_cpus(in, machine);
   resolve_memory(in, machine);
   resolve_guest_nodes(in, machine);

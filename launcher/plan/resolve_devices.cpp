@@ -182,13 +182,17 @@ void check_qemu(Resolver& in, Machine& machine) {
 void resolve_locked_memory(Resolver& in, Machine& machine) {
   constexpr std::uint64_t overhead_mib = 1024;
   const bool lock = in.wants_memory("lock");
-  if (machine.passed.empty() && machine.mdevs.empty() && !lock) return;
+  const auto& confidential = machine.confidential;
+  const bool pinned = confidential && !has_private_memory(confidential->value.technology);
+  if (machine.passed.empty() && machine.mdevs.empty() && !lock && !pinned) return;
   machine.locked_memory_mib = {
       machine.memory_mib.value + overhead_mib,
-      lock ? Cause{.pointer = "/memory_options/lock", .why = "none of it may be swapped out"}
-           : Cause{.pointer = "/hostdevs",
-                   .why = "a device may write to any of the guest's memory, so all of it stays "
-                          "where it is"}};
+      lock     ? Cause{.pointer = "/memory_options/lock", .why = "none of it may be swapped out"}
+      : pinned ? Cause{.pointer = confidential->cause.pointer,
+                       .why = "encrypted pages cannot be moved, so all of it stays where it is"}
+               : Cause{.pointer = "/hostdevs",
+                       .why = "a device may write to any of the guest's memory, so all of it stays "
+                              "where it is"}};
 }
 
 }  // namespace

@@ -26,25 +26,6 @@ std::vector<std::string> missing_in(const std::vector<std::string>& has,
   return missing;
 }
 
-/// Fields whose effect comes with later releases. A guest that asks for one
-/// must not start without it.
-void refuse_confidential(Resolver& in) {
-  const auto refuse = [&](const profiles::Feature& feature, std::string_view what) {
-    if (feature.on())
-      in.note({.fault = Fault::missing,
-               .id = "not-supported-yet",
-               .message =
-                   fmt::format("this hvlaunch cannot give a guest {} '{}' yet", what, feature.name),
-               .origin = {.pointer = feature.wanted.pointer},
-               .hint = "take the field out to start the guest without it"});
-  };
-  for (const auto& feature : in.profile().cpu_features.toggles)
-    if (feature.name == "tdx" || feature.name.starts_with("sev"))
-      refuse(feature, "the CPU feature");
-  for (const auto& feature : in.profile().memory_options)
-    if (feature.name == "private") refuse(feature, "the memory option");
-}
-
 }  // namespace
 
 Lack qemu_lacks(std::string why, std::string cure) {
@@ -195,7 +176,6 @@ void resolve_baseline(Resolver& in, Machine& machine) {
 }
 
 void resolve_features(Resolver& in, Machine& machine) {
-  refuse_confidential(in);
   FeatureResolver features(in, machine);
   resolve_properties(features);
   resolve_cpu_toggles(features);

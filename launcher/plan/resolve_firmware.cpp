@@ -13,7 +13,7 @@ using profiles::FirmwareKind;
 FirmwareKind kind_of(const profiles::Profile& profile) {
   if (profile.firmware.kind.value != FirmwareKind::automatic) return profile.firmware.kind.value;
   if (!profile.firmware.code.value.empty()) return FirmwareKind::uefi;
-  if (profile.kernel.value.empty()) return FirmwareKind::uefi;
+  if (profile.kernel.value.empty() || !technologies_of(profile).empty()) return FirmwareKind::uefi;
   switch (profile.arch.value) {
     case Arch::x86_64: return FirmwareKind::bios;
     case Arch::aarch64:
@@ -52,6 +52,24 @@ Flash named_image(Resolver& in, const Machine& machine) {
           .smm = wish.secure_boot.value && in.profile().arch.value == Arch::x86_64};
 }
 
+/// The feature that a descriptor must have.
+std::string_view feature_for(const Machine& machine) {
+  using profiles::Technology;
+  if (!machine.confidential) return {};
+  switch (machine.confidential->value.technology) {
+    case Technology::sev: return "amd-sev";
+    case Technology::sev_es: return "amd-sev-es";
+    case Technology::sev_snp: return "amd-sev-snp";
+    case Technology::tdx: return "intel-tdx";
+  }
+  std::unreachable();
+}
+
+/// Read-only flash is the host's; private memory is the guest's own.
+bool is_memory(const Machine& machine) {
+  return machine.confidential && has_private_memory(machine.confidential->value.technology);
+}
+
 }  // namespace
 
 void resolve_firmware(Resolver& in, Machine& machine) {
@@ -59,7 +77,8 @@ void resolve_firmware(Resolver& in, Machine& machine) {
   const auto kind = kind_of(in.profile());
   if (kind == FirmwareKind::none || kind == FirmwareKind::bios) return;
 
-  if (!takes_flash(in.qemu())) {
+  const bool as_memory = is_memory(machine);
+  if (!as_memory && !takes_flash(in.qemu())) {
     in.note({.fault = Fault::missing,
              .id = "no-flash",
              .message =
@@ -69,6 +88,11 @@ void resolve_firmware(Resolver& in, Machine& machine) {
     return;
   }
   Cause cause = cause_of(wish.kind, "firmware-choice", "UEFI firmware by QEMU's descriptors");
+  if (!wish.code.value.empty() && as_memory) {
+    machine.bios = {below(in.paths().state, wish.code.value),
+                    {.pointer = wish.code.pointer, .why = "the profile names the image"}};
+    return;
+  }
   if (!wish.code.value.empty()) {
     machine.flash = {named_image(in, machine),
                      {.pointer = wish.code.pointer, .why = "the profile names the image"}};
@@ -76,7 +100,9 @@ void resolve_firmware(Resolver& in, Machine& machine) {
   }
   auto chosen = qemu::choose_firmware(in.firmware(), {.architecture = in.qemu().target,
                                                       .machine = machine.type.value,
-                                                      .secure_boot = wish.secure_boot.value});
+                                                      .secure_boot = wish.secure_boot.value,
+                                                      .confidential = feature_for(machine),
+                                                      .as_memory = as_memory});
   if (!chosen) {
     if (machine.type.value.empty()) return;  // Said already.
     auto error = std::move(chosen).error();
@@ -84,6 +110,10 @@ void resolve_firmware(Resolver& in, Machine& machine) {
     return in.note(std::move(error));
   }
   cause.why = fmt::format("{} ({})", chosen->description, chosen->file);
+  if (as_memory) {
+    machine.bios = {chosen->code, std::move(cause)};
+    return;
+  }
   machine.flash = {{.code = chosen->code,
                     .code_format = chosen->code_format,
                     .vars = chosen->vars_template.empty() ? "" : vars_of(machine),

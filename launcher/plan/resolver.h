@@ -84,6 +84,10 @@ void resolve_pins(Resolver& in, Machine& machine);
 void resolve_node_memory(Resolver& in, Machine& machine);
 void resolve_memory_nodes(Resolver& in, Machine& machine);
 void resolve_huge_pages(Resolver& in, Machine& machine);
+/// Where the guest starts: on this host, or on one of which nothing is known.
+enum class Where : std::uint8_t { here, anywhere };
+/// Before what depends on it: firmware, memory, devices.
+void resolve_confidential(Resolver& in, Machine& machine, Where where);
 void resolve_vsock(Resolver& in, Machine& machine);
 void resolve_hand_over(Resolver& in, Machine& machine);
 void resolve_devices(Resolver& in, Machine& machine);

@@ -58,6 +58,8 @@ struct FirmwareWish {
   std::string_view architecture;
   std::string_view machine;  ///< Versioned name; descriptors do not match aliases.
   bool secure_boot = false;
+  std::string_view confidential{};  ///< A feature, "amd-sev-snp"; empty: an ordinary guest.
+  bool as_memory = false;           ///< Loaded with -bios; else it is flash.
 };
 
 /// The first descriptor that fits; pure. The error says what was looked for,

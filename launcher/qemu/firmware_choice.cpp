@@ -43,6 +43,23 @@ struct Misfit {
   std::string why;
 };
 
+std::optional<Misfit> ordinary_misfit(const FirmwareDescriptor& descriptor) {
+  if (!descriptor.flash) return Misfit{3, "is not mapped as flash"};
+  if (is_confidential_only(descriptor)) return Misfit{4, "is for confidential guests only"};
+  return std::nullopt;
+}
+
+/// An image that is one file can be either, whatever its descriptor says: QEMU
+/// encrypts SEV's from flash, and takes SEV-SNP's and TDX's from memory.
+std::optional<Misfit> confidential_misfit(const FirmwareDescriptor& descriptor,
+                                          const FirmwareWish& wish) {
+  if (!descriptor.has_feature(wish.confidential))
+    return Misfit{3, fmt::format("lacks the feature '{}'", wish.confidential)};
+  if (wish.as_memory && !descriptor.vars_template.empty())
+    return Misfit{4, "keeps variables, in flash"};
+  return std::nullopt;
+}
+
 std::optional<Misfit> misfit(const FirmwareDescriptor& descriptor, const FirmwareWish& wish) {
   const std::string machine(wish.machine);
   const auto same_architecture = [&](const FirmwareTarget& target) {
@@ -57,8 +74,9 @@ std::optional<Misfit> misfit(const FirmwareDescriptor& descriptor, const Firmwar
   if (!descriptor.uefi) return Misfit{1, "is not UEFI"};
   if (!std::ranges::any_of(targets, fits))
     return Misfit{2, fmt::format("is not for machine '{}'", wish.machine)};
-  if (!descriptor.flash) return Misfit{3, "is not mapped as flash"};
-  if (is_confidential_only(descriptor)) return Misfit{4, "is for confidential guests only"};
+  if (auto reason = wish.confidential.empty() ? ordinary_misfit(descriptor)
+                                              : confidential_misfit(descriptor, wish))
+    return reason;
   if (wish.secure_boot && !descriptor.has_feature("secure-boot"))
     return Misfit{5, "has no Secure Boot"};
   if (wish.secure_boot && !descriptor.has_feature("enrolled-keys"))
@@ -73,7 +91,9 @@ std::optional<Misfit> misfit(const FirmwareDescriptor& descriptor, const Firmwar
 /// How much a firmware asks that was not wished for. Enrolled keys refuse to
 /// boot unsigned systems; SMM is slow and not to be had everywhere.
 int demands(const FirmwareDescriptor& descriptor, const FirmwareWish& wish) {
-  int sum = descriptor.vars_template.empty() ? 8 : 0;  // Would forget its boot entries.
+  // Would forget its boot entries; the host could change those of a confidential guest.
+  const bool keeps = !descriptor.vars_template.empty();
+  int sum = keeps == wish.confidential.empty() ? 0 : 8;
   if (!wish.secure_boot) {
     if (descriptor.has_feature("enrolled-keys")) sum += 4;
     if (descriptor.has_feature("requires-smm")) sum += 2;
@@ -82,19 +102,30 @@ int demands(const FirmwareDescriptor& descriptor, const FirmwareWish& wish) {
   return sum;
 }
 
+/// "no UEFI firmware with …".
+std::string what_for(const FirmwareWish& wish) {
+  std::string text;
+  if (!wish.confidential.empty()) text = fmt::format(" with '{}'", wish.confidential);
+  if (wish.secure_boot) text += " with Secure Boot and enrolled keys";
+  return text;
+}
+
 Error nothing_fits(const FirmwareWish& wish, const FirmwareDescriptor* nearest,
                    const std::optional<Misfit>& why) {
   Error error{.fault = Fault::missing,
               .id = "no-firmware",
-              .message = fmt::format("no UEFI firmware{} for {} machine '{}'",
-                                     wish.secure_boot ? " with Secure Boot and enrolled keys" : "",
+              .message = fmt::format("no UEFI firmware{} for {} machine '{}'", what_for(wish),
                                      wish.architecture, wish.machine)};
   // Firmware for another architecture is not near.
   if (nearest != nullptr && why && why->met > 0)
     error.message += fmt::format("; the nearest, {}, {}", nearest->file, why->why);
   const auto* const package =
       std::ranges::find(packages, wish.architecture, &Package::architecture);
-  if (package != packages.end())
+  if (!wish.confidential.empty())
+    error.hint =
+        "the packages of Debian 13 and before have none; take one of a newer 'ovmf' "
+        "(OVMF.amdsev.fd, OVMF.inteltdx.fd), and name it as 'firmware.code'";
+  else if (package != packages.end())
     error.hint = fmt::format(
         "run `apt-get install {}`, or on NixOS add pkgs.qemu to environment.systemPackages: "
         "it brings its firmware; or name the images in the profile",
