@@ -172,9 +172,10 @@ refused() {
   ((EUID == 0)) || skip 'only root can give a folder away'
   chmod 0755 "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/upstream"
   chown -R 1234:1234 "$checkout"
+  echo 'owner:x:1234:1234::/home/owner:/bin/sh' >>"$HV_ROOT/etc/passwd"
   reply_by setpriv '' 'printf "%s\n" "$*" >>"$root/as-owner"; shift 6; exec "$@"'
   reply_really git
   GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' update --yes
-  while read -r line; do [[ $line == '--reuid 1234 --regid 1234 --clear-groups -- git -C '* ]]; done <"$HV_ROOT/as-owner"
+  while read -r line; do [[ $line == '--reuid 1234 --regid 1234 --clear-groups -- env HOME=/home/owner git -C '* ]]; done <"$HV_ROOT/as-owner"
   [[ $(calls git | wc -l) == "$(wc -l <"$HV_ROOT/as-owner")" ]]
 }
