@@ -214,6 +214,13 @@ hypervisor() { printf '%s/etc/hypervisor/%s' "$HV_ROOT" "$1"; }
   [[ $(calls nixos-rebuild) == '' ]]
 }
 
+@test "a dry run needs neither root nor tools that only root can use" {
+  chmod 000 "$HV_ROOT/etc/shadow"
+  rm "$HV_ROOT/run/current-system/sw/bin/nixos-generate-config"
+  run not_root bootstrap_nixos.sh --dry-run --source "$FAKE_SOURCE"
+  [[ $status == 0 && $output == *'without their passwords'*"would run: 'nixos-rebuild' 'switch'"* ]]
+}
+
 # page: quick-install#hardened
 @test "the caller's environment does not lead the scripts astray" {
   mkdir "$BATS_TEST_TMPDIR/evil"
