@@ -172,9 +172,34 @@ refused() {
   ((EUID == 0)) || skip 'only root can give a folder away'
   chmod 0755 "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/upstream"
   chown -R 1234:1234 "$checkout"
+  echo 'owner:x:1234:1234::/home/owner:/bin/sh' >>"$HV_ROOT/etc/passwd"
   reply_by setpriv '' 'printf "%s\n" "$*" >>"$root/as-owner"; shift 6; exec "$@"'
   reply_really git
   GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' update --yes
-  while read -r line; do [[ $line == '--reuid 1234 --regid 1234 --clear-groups -- git -C '* ]]; done <"$HV_ROOT/as-owner"
+  while read -r line; do [[ $line == '--reuid 1234 --regid 1234 --clear-groups -- env HOME=/home/owner git -C '* ]]; done <"$HV_ROOT/as-owner"
   [[ $(calls git | wc -l) == "$(wc -l <"$HV_ROOT/as-owner")" ]]
+}
+
+@test "whichever git command of an update fails, the checkout is whole and the next run ends the same" {
+  local number total old new
+  reply_really git
+  commit second
+  old=$(at) new=$(upstream rev-parse HEAD)
+  forget_calls
+  update --yes
+  total=$(number_of_calls)
+  ((total > 8))
+  for ((number = 1; number <= total; number++)); do
+    git -C "$checkout" reset --quiet --hard "$old"
+    forget_calls
+    fail_call "$number"
+    run update --yes
+    [[ $(at) == "$old" && ! -e $checkout/second || $(at) == "$new" && -e $checkout/second ]]
+    [[ -z $(git -C "$checkout" status --porcelain) ]]
+    # Those that are asked after the fact, or whose failure is an answer, aside.
+    [[ $status != 0 || $(at) == "$new" ]]
+    no_trouble
+    update --yes
+    [[ $(at) == "$new" ]]
+  done
 }

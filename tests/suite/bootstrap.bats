@@ -214,6 +214,13 @@ hypervisor() { printf '%s/etc/hypervisor/%s' "$HV_ROOT" "$1"; }
   [[ $(calls nixos-rebuild) == '' ]]
 }
 
+@test "a dry run needs neither root nor tools that only root can use" {
+  chmod 000 "$HV_ROOT/etc/shadow"
+  rm "$HV_ROOT/run/current-system/sw/bin/nixos-generate-config"
+  run not_root bootstrap_nixos.sh --dry-run --source "$FAKE_SOURCE"
+  [[ $status == 0 && $output == *'without their passwords'*"would run: 'nixos-rebuild' 'switch'"* ]]
+}
+
 # page: quick-install#hardened
 @test "the caller's environment does not lead the scripts astray" {
   mkdir "$BATS_TEST_TMPDIR/evil"
@@ -226,6 +233,21 @@ hypervisor() { printf '%s/etc/hypervisor/%s' "$HV_ROOT" "$1"; }
   for script in "$SOURCE_ROOT"/scripts/{bootstrap_nixos,dev_update_hypervisor,rebuild_helper}.sh; do
     [[ $(sed -n '/^[^#]/{p;q}' "$script") == 'set -Eeuo pipefail' ]]
   done
+}
+
+# page: quick-install#one-shot
+@test "from a checkout or a USB stick it installs in one go, without a question" {
+  cd "$SOURCE_ROOT"
+  run script bootstrap_nixos.sh --hostname "$(cut -d . -f 1 "$HV_ROOT/etc/hostname")" --force --source "$(pwd)"
+  [[ $status == 0 && $output == *'the new system runs, and is what boots'* ]]
+  cmp "$SOURCE_ROOT/scripts/suite/lib/common.sh" "$(hypervisor src/scripts/suite/lib/common.sh)"
+  [[ $(calls nixos-rebuild | cut -d ' ' -f 1) == $'\'test\'\n\'switch\'' ]]
+}
+
+@test "the new system is built with the umask that systems are built with" {
+  reply_by nixos-rebuild '' 'umask >"$root/umask"'
+  bootstrap
+  [[ $(<"$HV_ROOT/umask") == 0022 ]]
 }
 
 @test "--help says what each option is for" {

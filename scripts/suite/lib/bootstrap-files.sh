@@ -147,6 +147,10 @@ write_configuration() {
 write_hardware() {
   local file=$host/etc/nixos/hardware-configuration.nix text
   [[ ! -s $file ]] || return 0
+  if [[ -n $dry_run ]]; then
+    printf 'would write %s, as nixos-generate-config finds the hardware\n' "$file"
+    return
+  fi
   require_commands nixos-generate-config
   text=$(nixos-generate-config ${host:+--root "$host"} --show-hardware-config)
   put_file "$file" 0644 <<<"$text"

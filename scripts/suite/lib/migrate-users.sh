@@ -70,7 +70,7 @@ read_hashes() {
   fi
   for name in "${people[@]}"; do
     case ${hash_of[$name]} in '' | x | \!* | \**) hash_of[$name]='' ;; esac
-    [[ ${hash_of[$name]} ]] || warn "the user '$name' has no password to carry over; give one: passwd $name"
+    [[ ${hash_of[$name]} || ! -r $shadow ]] || warn "the user '$name' has no password to carry over; give one: passwd $name"
   done
 }
 
