@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2016 # commands of the stand-in
 # The recorder that all other tests of the suite stand on.
 
 load lib/root

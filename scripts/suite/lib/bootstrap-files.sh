@@ -128,16 +128,20 @@ NIX
 }
 
 write_configuration() {
-  local file=$settings/flake.nix
+  local file=$settings/flake.nix text
   make_folder "$settings/configuration"
   make_folder "$settings/vm-profiles"
   if [[ ! -e $file ]]; then
     # The releases' exact state first: with the flake there, no later run would copy it.
     [[ ! -r $source_path/flake.lock ]] || put_file "$settings/flake.lock" 0644 <"$source_path/flake.lock"
-    suite_flake | put_file "$file" 0644
+    text=$(suite_flake)
+    put_file "$file" 0644 <<<"$text"
   fi
   file=$settings/configuration/configuration.nix
-  [[ -e $file ]] || host_configuration | put_file "$file" 0644
+  if [[ ! -e $file ]]; then
+    text=$(host_configuration)
+    put_file "$file" 0644 <<<"$text"
+  fi
 }
 
 write_hardware() {

@@ -90,7 +90,10 @@ change() {
 }
 
 # put_file PATH MODE [secret]: standard input becomes the file, whole or not at all; what
-# was there before stays beside it as PATH.~N~. With --dry-run it is shown, unless secret.
+# was there before stays beside it as PATH.~N~. A draft that a crash left, PATH.new, is
+# used up by the next run. With --dry-run the content is shown, unless secret.
+#   text=$(make_text) && put_file PATH 0644 <<<"$text"
+# and not `make_text | put_file ...`, which would keep what make_text had before it failed.
 put_file() {
   local path=$1 mode=$2 draft=$1.new
   if [[ -n $dry_run ]]; then

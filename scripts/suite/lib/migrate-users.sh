@@ -21,7 +21,7 @@ usable_name() { [[ $1 =~ ^[A-Za-z_][A-Za-z0-9_.-]{0,30}$ ]]; }
 read_groups() {
   local name gid members member
   [[ -r $host/etc/group ]] || return 0
-  while IFS=: read -r name _ gid members; do
+  while IFS=: read -r name _ gid members || [[ $name ]]; do
     if ! usable_name "$name" || [[ ! $gid =~ ^[0-9]{1,9}$ ]]; then continue; fi
     gid_of_group[$name]=$gid
     group_of_gid[$gid]=${group_of_gid[$gid]:-$name}
@@ -41,7 +41,7 @@ is_person() {
 read_people() {
   local name password uid gid gecos home shell owner=()
   [[ -r $host/etc/passwd ]] || die "$exit_data" "'$host/etc/passwd' cannot be read" "without it nobody could be carried over; restore it first"
-  while IFS=: read -r name password uid gid gecos home shell; do
+  while IFS=: read -r name password uid gid gecos home shell || [[ $name ]]; do
     is_person "$name" "$uid" "$gid" || continue
     if ! usable_name "$name"; then
       warn "the user ${name@Q} has a name that NixOS cannot have, leaving it out"
@@ -61,7 +61,7 @@ read_people() {
 read_hashes() {
   local name hash shadow=$host/etc/shadow
   if [[ -r $shadow ]]; then
-    while IFS=: read -r name hash _; do
+    while IFS=: read -r name hash _ || [[ $name ]]; do
       usable_name "$name" || continue
       [[ ${hash_of[$name]:-} != x ]] || hash_of[$name]=$hash
     done <"$shadow"
@@ -154,7 +154,7 @@ write_hashes() {
 }
 
 migrate_users() {
-  local target=$settings/configuration/users-local.nix name administrators=0
+  local target=$settings/configuration/users-local.nix name text administrators=0
   if [[ -e $target ]]; then
     say "$target is there already: users stay as it says"
     return
@@ -168,6 +168,7 @@ migrate_users() {
   say "users carried over: ${people[*]:-none}"
   ((administrators)) || warn "none of the users is an administrator; only root will be one"
   # The hashes first: a module that names a missing file would lock its user out.
-  write_hashes || return
-  users_module | put_file "$target" 0600
+  write_hashes
+  text=$(users_module)
+  put_file "$target" 0600 <<<"$text"
 }

@@ -40,7 +40,8 @@ rebuild_plainly() {
   shift 3
   mapfile -t options < <(rebuild_inputs "$flake")
   [[ -z $rebuild_fast ]] || options+=("${rebuild_parallel[@]}")
-  change nixos-rebuild "$action" --flake "$flake#$name" "${options[@]}" "$@"
+  # Not with this script's umask: what a system makes of itself is for all its users.
+  (umask 022 && change nixos-rebuild "$action" --flake "$flake#$name" "${options[@]}" "$@")
 }
 
 rebuild() {
@@ -52,8 +53,7 @@ rebuild() {
 rebuild_or_advise() {
   local said status=0
   said=$(mktemp) || return
-  rebuild "$@" > >(tee -- "$said") 2>&1 || status=$?
-  wait "$!" || true
+  rebuild "$@" 2>&1 | tee -- "$said" || status=$?
   if ((status != 0)) && [[ $(<"$said") =~ $rebuild_cache_trouble ]]; then
     warn "Nix' cache or store is out of step with what it fetched"
     printf '  run: rebuild_helper.sh --flake %q --host %q --repair %s\n' "$2" "$3" "$1" >&2

@@ -14,6 +14,7 @@
 #   fake_source                            # sets FAKE_SOURCE, for --source
 #   run script NAME ARG...                 # scripts/NAME as root, without a terminal
 
+bats_require_minimum_version 1.5.0 2>/dev/null || true # not when a shell reads this
 SUITE_TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 SOURCE_ROOT=$(cd "$SUITE_TESTS/../.." && pwd)
 # shellcheck source=tests/suite/lib/stand-in.bash
@@ -135,4 +136,11 @@ script() {
   shift
   ((EUID == 0)) || as_root=(unshare --user --map-root-user)
   setsid -w "${as_root[@]}" "$SOURCE_ROOT/scripts/$name" "$@" </dev/null
+}
+
+# not_root NAME ARG...: the same by somebody else.
+not_root() {
+  local name=$1
+  shift
+  setsid -w unshare --user --map-user=1000 "$SOURCE_ROOT/scripts/$name" "$@" </dev/null
 }

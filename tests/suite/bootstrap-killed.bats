@@ -1,0 +1,11 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# slow
+
+load lib/root
+load lib/trouble
+
+@test "wherever it is killed, nothing is left in part and the next run ends the same" {
+  prepare
+  stop_at_each kill
+}
