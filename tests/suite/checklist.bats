@@ -29,7 +29,7 @@ checklist() { run "$place/scripts/suite-checklist" "$@"; }
   printf '# %s: page#four\n@test "x" {\n}\n# %s: page#two\n' page page >>"$place/tests/suite/x.bats"
   checklist --check
   [[ $status == 1 ]]
-  for text in 'no test shows page#three' 'not slug, page, statement' "a test shows 'page#four'" 'has page#one twice' 'x.bats: a mark without a test' 'is out of date'; do
+  for text in 'no test shows page#three' 'not slug, page, statement' "a test shows 'page#four'" 'page#one is there twice' 'x.bats: a mark without a test' 'is out of date'; do
     [[ $output == *"$text"* ]] || { echo "not said: $text in $output" && return 1; }
   done
 }
