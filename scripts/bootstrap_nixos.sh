@@ -93,7 +93,6 @@ check_host() {
 
 # Two at a time would copy over each other.
 only_one() {
-  local lock
   [[ -z $dry_run ]] || return 0
   exec {lock}>"$host/run/hvlaunch-bootstrap.lock"
   flock -n "$lock" || die 1 "another bootstrap is at work" "wait for it to end"
@@ -122,6 +121,7 @@ run_updated() {
   [[ -z $force ]] || options+=(--force)
   [[ -z $fast ]] || options+=(--fast)
   [[ -z $reboot ]] || options+=(--reboot)
+  exec {lock}>&-
   exec "$source_path/scripts/bootstrap_nixos.sh" "${options[@]}"
 }
 

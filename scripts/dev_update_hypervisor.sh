@@ -40,12 +40,20 @@ parse() {
   done
 }
 
-# As the checkout's owner: root's git refuses others' checkouts, for their hooks would
-# run as root.
+# As the checkout's owner, with what they have set: root's git refuses others' checkouts,
+# for their hooks would run as root.
 git_here() {
   local as_owner=()
-  ((EUID != 0 || owner == 0)) || as_owner=(setpriv --reuid "$owner" --regid "$group" --clear-groups --)
+  ((EUID != 0 || owner == 0)) || as_owner=(setpriv --reuid "$owner" --regid "$group" --clear-groups -- env HOME="$(home_of "$owner")")
   GIT_TERMINAL_PROMPT=0 "${as_owner[@]}" git -C "$source_path" "$@"
+}
+
+home_of() {
+  local uid home
+  while IFS=: read -r _ _ uid _ _ home _; do
+    [[ $uid != "$1" ]] || { printf '%s' "$home" && return; }
+  done <"$host/etc/passwd"
+  printf '/nonexistent'
 }
 
 check_tree() {
@@ -105,6 +113,7 @@ fast_forward() {
 }
 
 main() {
+  umask 022 # the files are the checkout's, not this host's
   parse "$@"
   require_commands git
   [[ -d $source_path ]] || die "$exit_unavailable" "there is no folder '$source_path'"

@@ -228,6 +228,21 @@ hypervisor() { printf '%s/etc/hypervisor/%s' "$HV_ROOT" "$1"; }
   done
 }
 
+# page: quick-install#one-shot
+@test "from a checkout or a USB stick it installs in one go, without a question" {
+  cd "$SOURCE_ROOT"
+  run script bootstrap_nixos.sh --hostname "$(cut -d . -f 1 "$HV_ROOT/etc/hostname")" --force --source "$(pwd)"
+  [[ $status == 0 && $output == *'the new system runs, and is what boots'* ]]
+  cmp "$SOURCE_ROOT/scripts/suite/lib/common.sh" "$(hypervisor src/scripts/suite/lib/common.sh)"
+  [[ $(calls nixos-rebuild | cut -d ' ' -f 1) == $'\'test\'\n\'switch\'' ]]
+}
+
+@test "the new system is built with the umask that systems are built with" {
+  reply_by nixos-rebuild '' 'umask >"$root/umask"'
+  bootstrap
+  [[ $(<"$HV_ROOT/umask") == 0022 ]]
+}
+
 @test "--help says what each option is for" {
   run -0 script bootstrap_nixos.sh --help
   for flag in hostname action force source fast skip-update-check reboot dry-run help; do

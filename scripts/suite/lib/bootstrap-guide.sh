@@ -15,7 +15,7 @@ guide() {
       build 'Build the system, and leave it at that' \
       test 'Build and try it until the next boot' \
       switch 'Try it; if that works, make it what boots' \
-      name 'Give this host another name') || guide_quit
+      name 'Give this host another name') || guide_quit $?
     case $choice in
     dry-run) guide_dry_run ;;
     name) guide_name ;;
@@ -24,7 +24,9 @@ guide() {
   done
 }
 
+# guide_quit STATUS: of the menu; 1 and 255 are somebody's wish.
 guide_quit() {
+  (($1 == 1 || $1 == 255)) || die "$exit_unavailable" "the menu could not be shown" "give the answers as flags; see $program --help"
   say "nothing was changed"
   exit 0
 }

@@ -40,7 +40,8 @@ rebuild_plainly() {
   shift 3
   mapfile -t options < <(rebuild_inputs "$flake")
   [[ -z $rebuild_fast ]] || options+=("${rebuild_parallel[@]}")
-  change nixos-rebuild "$action" --flake "$flake#$name" "${options[@]}" "$@"
+  # Not with this script's umask: what a system makes of itself is for all its users.
+  (umask 022 && change nixos-rebuild "$action" --flake "$flake#$name" "${options[@]}" "$@")
 }
 
 rebuild() {
