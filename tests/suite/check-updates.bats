@@ -28,7 +28,7 @@ setup() {
 }
 
 # page: upgrade-management#check-broadcast
-# page: upgrade-management#notifies-administrators
+# page: upgrade-management#notify
 @test "administrators are told on their terminals, root and wheel" {
   check_updates
   [[ $(calls wall | wc -l) == 2 ]]

@@ -74,9 +74,10 @@ works_from() {
   root_user ada 1000 x ''
   mkdir -p "$HV_ROOT"/{root,home/ada}/.cache/nix/tarballs
   works_from 2
+  reply_by runuser '^-u ada -- rm ' 'shift 3; "$@"'
   SUDO_USER=ada repair switch
   [[ ! -e $HV_ROOT/root/.cache/nix && ! -e $HV_ROOT/home/ada/.cache/nix && -e $HV_ROOT/home/ada/.cache ]]
-  [[ $(calls | sed -n '3,$p' | cut -d ' ' -f -3) == $'nix-collect-garbage \'-d\'\nnix \'store\' \'gc\'\nnixos-rebuild \'switch\' \'--flake\'' ]]
+  [[ $(calls | sed -n '4,$p' | cut -d ' ' -f -3) == $'nix-collect-garbage \'-d\'\nnix \'store\' \'gc\'\nnixos-rebuild \'switch\' \'--flake\'' ]]
 }
 
 # page: quick-install#repair-store

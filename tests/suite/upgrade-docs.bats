@@ -25,6 +25,7 @@ says() {
 # page: upgrade-management#tests-safely
 # page: upgrade-management#keeps-configuration
 # page: upgrade-management#state-version
+# page: upgrade-management#user-overrides
 @test "the whole way: check, test, upgrade; but for the lock, no file of the configuration changes" {
   before=$(tree_of etc | grep -v flake.lock)
   check_updates
@@ -34,7 +35,7 @@ says() {
   [[ $(tree_of etc | grep -v -e flake.lock -e motd.d) == "$(grep -v motd.d <<<"$before")" ]]
 }
 
-# page: upgrade-management#stable-branch
+# page: upgrade-management#pin
 @test "the flake of a bootstrapped host names a stable release, in one line that grep finds" {
   source "$SOURCE_ROOT/scripts/suite/lib/common.sh"
   source "$SOURCE_ROOT/scripts/suite/lib/nix-values.sh"

@@ -22,15 +22,21 @@ repair_clock() {
   change nix shell nixpkgs#chrony --command chronyc -a makestep
 }
 
+# Whoever called sudo has a cache, too. It is removed as them: what their folders lead to
+# is theirs to say, and root would follow.
+repair_cache_of_caller() {
+  local name home
+  [[ ${SUDO_USER:-} && $SUDO_USER != root && -r $host/etc/passwd ]] || return 0
+  while IFS=: read -r name _ _ _ _ home _; do
+    [[ $name != "$SUDO_USER" || $home != /* ]] ||
+      change runuser -u "$name" -- rm -rf -- "$host$home/.cache/nix" || return
+  done <"$host/etc/passwd"
+}
+
 repair_caches() {
-  local home folders=("$host/root/.cache/nix") status=0
-  # Whoever called sudo has a cache, too.
-  if [[ ${SUDO_USER:-} && -r $host/etc/passwd ]]; then
-    while IFS=: read -r name _ _ _ _ home _; do
-      [[ $name != "$SUDO_USER" || $home != /* ]] || folders+=("$host$home/.cache/nix")
-    done <"$host/etc/passwd"
-  fi
-  change rm -rf -- "${folders[@]}" || status=$?
+  local status=0
+  change rm -rf -- "$host/root/.cache/nix" || status=$?
+  repair_cache_of_caller || status=$?
   change nix-collect-garbage -d || status=$?
   change nix store gc || status=$?
   return "$status"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # work, hvlaunch and accept are the runner's
 # SPDX-License-Identifier: MIT
 #
 # The checks of tests/nix/run, each a function that fails and says why.
@@ -15,9 +15,10 @@ parses() {
 # What Nix allows and we do not: names from nowhere, a nixpkgs that is not the flake's,
 # values that nobody can set otherwise.
 lint_rules() {
-  local bad=0 rule why
+  local bad=0 rule why files=("$@")
+  (($#)) || mapfile -t files < <(nix_files | grep -vE '^tests/nix/(mutations/|semantics)')
   while IFS=$'\t' read -r rule why; do
-    if nix_files | grep -v '^tests/nix/mutations/' | xargs grep -nE -- "$rule" | grep -vE ':[0-9]+: *#'; then
+    if grep -nHE -- "$rule" "${files[@]}" | grep -vE ':[0-9]+: *#'; then
       echo "  $why"
       bad=1
     fi
@@ -29,6 +30,22 @@ mkForce[^=]*$	a host could not set it otherwise; mkDefault, or mkOverride 900
 [[:space:]]+$	blanks at the end of a line
 RULES
   return $bad
+}
+
+# Each rule finds what it forbids, and nix a file that ends too early.
+spoilt_files_are_seen() {
+  local line file=$work/spoilt.nix
+  while read -r line; do
+    printf '%s\n' "$line" >"$file"
+    if lint_rules "$file" >/dev/null; then echo "nobody objects to: $line" && return 1; fi
+  done <<'LINES'
+with lib; { }
+rec { version = "1"; }
+import <nixpkgs> { }
+{ a = lib.mkForce; }
+LINES
+  printf '{ a = 1;\n' >"$file"
+  ! nix_run nix-instantiate --parse --store dummy:// "$file"
 }
 
 schema_is_current() {
@@ -43,6 +60,33 @@ golden() {
   "$@" >"$work/golden" || return 1
   [[ -z $accept ]] || cp "$work/golden" "$file"
   diff -u "$file" "$work/golden"
+}
+
+# semantics LIB: what modules mean, by that lib.
+semantics() {
+  nix_run nix-instantiate --eval --strict --json --store dummy:// tests/nix/semantics.nix --arg lib "import $1" | jq -S .
+}
+
+# The package's last steps, on what cmake would have installed: its units and scripts.
+# wrapProgram and substituteInPlace are nixpkgs' own, so here they are stand-ins.
+package_is_finished() {
+  local out=$work/package script
+  rm -rf "$out" && mkdir -p "$out/lib/systemd" "$out/lib/hvlaunch" "$out/bin"
+  cp -r systemd/system systemd/user "$out/lib/systemd/" && cp -r scripts/suite "$out/lib/hvlaunch/suite" || return 1
+  script=$(evaluate 'outputs.packages.x86_64-linux.default.buildCommand' | jq -r . |
+    sed -E "s,/nix/store/[0-9a-z]{32}-absolute-programs.sed,$PWD/nix/absolute-programs.sed,")
+  out=$out bash -euo pipefail -c '
+    wrapProgram() { printf "%s\n" "$*" >"$out/wrapped"; }
+    substituteInPlace() {
+      [[ $2 == --replace-fail && $(grep -cF -- "$3" "$1") == 1 ]] || { echo "$1 has no one $3" && exit 1; }
+      text=$(<"$1") && printf "%s\n" "${text/"$3"/"$4"}" >"$1"
+    }
+    eval "$1"' bash "$script" || return 1
+  ! grep -rhE '^Exec' "$out/lib/systemd" | grep -vE "^[^=]*=[-@:+!]*$out/bin/" || return 1
+  grep -q "^$out/bin/hvlaunch --suffix PATH : .*-qemu/bin" "$out/wrapped" || return 1
+  # The scripts' own tools, behind those of the host.
+  HV_ROOT='' bash -c ". $out/lib/hvlaunch/suite/lib/common.sh; echo \$PATH" |
+    grep -qE '^/run/wrappers/bin:/run/current-system/sw/bin:.*:/bin:/nix/store/.*-jq/bin'
 }
 
 manifest() { evaluate manifest "$@" | jq -S .; }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # work, hvlaunch and accept are the runner's
 # SPDX-License-Identifier: MIT
 #
 # A host as the bootstrap leaves it: /etc/hypervisor and /etc/nixos, evaluated as flakes.
@@ -94,8 +94,11 @@ host_with_broken_local_file() {
   local host=$work/broken said
   make_host "$host"
   echo '{ time.timeZoen = "UTC"; }' >"$host/hypervisor/configuration/system-local.nix"
-  ! said=$(of_host "$host" config.time.timeZone 2>&1) &&
-    grep -q "time.timeZoen' does not exist.*system-local.nix" <<<"$said" || { printf '%s\n' "$said" && return 1; }
+  if said=$(of_host "$host" config.time.timeZone 2>&1) ||
+    ! grep -q "time.timeZoen' does not exist.*system-local.nix" <<<"$said"; then
+    printf '%s\n' "$said"
+    return 1
+  fi
 }
 
 # The copy of the repository on a host has the whole flake's outputs.

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # work, hvlaunch and accept are the runner's
 # SPDX-License-Identifier: MIT
 #
 # The same with a real nixpkgs: HV_NIXPKGS names a folder with one.

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # work, hvlaunch and accept are the runner's
 # SPDX-License-Identifier: MIT
 #
 # The units as they lie on a NixOS host, for systemd's own eyes.
@@ -44,6 +44,18 @@ units_verify() {
     [[ -z $said ]] || { printf '%s\n' "$said" && bad=1; }
   done
   return $bad
+}
+
+# The drop-in's conditions, as systemd takes them, with the menu enabled and not.
+login_or_menu() {
+  local file=systemd/system/getty@tty1.service.d/50-hypervisor-menu.conf menu=$work/enabled conditions
+  rm -f "$menu"
+  mapfile -t conditions < <(sed -n '/^Condition/p' "$file" | sed "s,/etc/systemd/.*hypervisor-menu.service,$menu,")
+  ((${#conditions[@]} == 2)) || return 1
+  systemd-analyze condition "${conditions[@]}" || return 1
+  touch "$menu"
+  ! systemd-analyze condition "${conditions[@]}" &&
+    systemd-analyze condition "${conditions[0]}" 'ConditionPathExists=|/' # one of them will do
 }
 
 schedules_are_calendars() {

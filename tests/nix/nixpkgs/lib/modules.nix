@@ -102,13 +102,10 @@ rec {
         if key != null && elem key seen.keys then
           seen
         else
-          let
-            before = seen // {
-              keys = seen.keys ++ lib.optional (key != null) key;
-            };
-            after = foldl' (seen: load seen module.file) before module.imports;
-          in
-          after // { found = after.found ++ [ module ]; };
+          foldl' (seen: load seen module.file) {
+            keys = seen.keys ++ lib.optional (key != null) key;
+            found = seen.found ++ [ module ];
+          } module.imports;
 
       base = {
         options._module.args = lib.mkOption {
