@@ -27,8 +27,8 @@ in
   hypervisor.updateChecker.enable = false;
 
   networking.hostName = lib.mkDefault "hypervisor";
-  # The installer's own module would let root in by password.
-  services.openssh.settings.PermitRootLogin = "prohibit-password";
+  # The installer's own module would let root in by password, up to 24.05 without mkDefault.
+  services.openssh.settings.PermitRootLogin = lib.mkOverride 90 "prohibit-password";
   environment.etc."hypervisor/src".source = source;
   environment.systemPackages = [
     pkgs.git

@@ -78,7 +78,11 @@ in
       };
     };
     systemd.tmpfiles.rules = [ "d /etc/motd.d 0755 root root -" ];
-    # NixOS' pam_motd reads one file, and no folder. It need not exist.
-    users.motdFile = mkIf (config.users.motd == "") (lib.mkDefault "/etc/motd.d/updates-available");
+    # NixOS' pam_motd reads one file, and no folder. It need not exist. Nothing is null up to
+    # 24.05, and an empty text later.
+    users.motdFile = mkIf (builtins.elem config.users.motd [
+      null
+      ""
+    ]) (lib.mkDefault "/etc/motd.d/updates-available");
   };
 }
