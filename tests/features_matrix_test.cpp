@@ -146,8 +146,7 @@ std::string cell(const std::expected<hv::plan::Plan, hv::Errors>& with,
   }
   std::string text;
   for (const auto& word : words_of(*with))
-    if (std::ranges::find(usual, word) == usual.end())
-      text += (text.empty() ? "" : " ") + word;
+    if (std::ranges::find(usual, word) == usual.end()) text += (text.empty() ? "" : " ") + word;
   if (text.empty()) text = "(the same)";
   for (const auto& [name, state, detail, pointer] : with->features)
     text += fmt::format("  [{} {}{}{}]", name, state, detail.empty() ? "" : ": ", detail);

@@ -8,8 +8,7 @@
 
 namespace hv::host {
 BOOST_DESCRIBE_STRUCT(ModuleParameter, (), (module, name, value))
-BOOST_DESCRIBE_STRUCT(Encryption, (),
-                      (features, cbitpos, reduced_phys_bits, guests, min_sev_asid))
+BOOST_DESCRIBE_STRUCT(Encryption, (), (features, cbitpos, reduced_phys_bits, guests, min_sev_asid))
 BOOST_DESCRIBE_STRUCT(CpuFacts, (),
                       (kernel, vendor, model, flags, parameters, vm_types, sev_features,
                        guest_memfd, private_memory, encryption))
@@ -31,8 +30,8 @@ namespace {
 constexpr std::int64_t format = 1;
 
 std::unexpected<Error> damaged(std::string_view why) {
-  return fail(Fault::failed, "bad-host-record", "it is not what `hvlaunch caps --export` writes: {}",
-              why);
+  return fail(Fault::failed, "bad-host-record",
+              "it is not what `hvlaunch caps --export` writes: {}", why);
 }
 
 std::vector<std::string> both(const std::vector<std::string>& one,
@@ -52,11 +51,9 @@ std::vector<std::string> without(const std::vector<std::string>& all,
 /// Whether all hosts run it, with nothing that one of them lacks.
 bool fits(const qemu::ModelFeatures& model, const std::vector<HostRecord>& hosts,
           const std::vector<std::string>& common) {
-  return model.name != "host" && model.name != "max" &&
-         std::ranges::includes(common, model.on) &&
-         std::ranges::all_of(hosts, [&](const HostRecord& host) {
-           return host.find_model(model.name) != nullptr;
-         });
+  return model.name != "host" && model.name != "max" && std::ranges::includes(common, model.on) &&
+         std::ranges::all_of(
+             hosts, [&](const HostRecord& host) { return host.find_model(model.name) != nullptr; });
 }
 
 }  // namespace
@@ -110,9 +107,8 @@ Result<Baseline> baseline_of(const std::vector<HostRecord>& hosts) {
       best = &model;
   if (best == nullptr)
     return fail(Fault::missing, "no-baseline", "no CPU model runs on all of the hosts listed");
-  return Baseline{.model = best->name,
-                  .added = without(common, best->on),
-                  .dropped = without(all, common)};
+  return Baseline{
+      .model = best->name, .added = without(common, best->on), .dropped = without(all, common)};
 }
 
 }  // namespace hv::plan

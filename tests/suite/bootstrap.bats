@@ -154,7 +154,18 @@ hypervisor() { printf '%s/etc/hypervisor/%s' "$HV_ROOT" "$1"; }
 # page: quick-install#local-files-imported
 @test "configuration.nix imports the local modules where they are" {
   bootstrap
-  imports() { nix-instantiate --eval --strict --json --store dummy:// -E "map baseNameOf (import $(hypervisor configuration/configuration.nix) { lib.mkDefault = x: x; }).imports"; }
+  imports() {
+    nix-instantiate --eval --strict --json --store dummy:// -E '
+      let
+        lib = {
+          mkDefault = value: value;
+          mkOverride = _: value: value;
+          optional = condition: value: if condition then [ value ] else [ ];
+          inherit (builtins) mapAttrs;
+        };
+        file_of = module: if builtins.isFunction module then (module { config = { }; pkgs = { }; })._file else module;
+      in map (module: baseNameOf (file_of module)) (import '"$(hypervisor configuration/configuration.nix)"' { inherit lib; }).imports'
+  }
   [[ $(imports 2>/dev/null) == '["users-local.nix","system-local.nix"]' ]]
   rm "$(hypervisor configuration/users-local.nix)"
   [[ $(imports 2>/dev/null) == '["system-local.nix"]' ]]

@@ -143,7 +143,6 @@ bootstrapped() {
 # page: upgrade-management#priorities
 @test "the suite's defaults give way to what was found, and that to what somebody wrote" {
   bootstrapped
-  cp configuration/configuration.nix "$HV_ROOT/etc/hypervisor/configuration/"
   cat >"$HV_ROOT/etc/hypervisor/configuration/system-local.nix" <<'NIX'
 { time.timeZone = "Europe/Berlin"; networking.firewall.enable = false; system.stateVersion = "24.05"; }
 NIX

@@ -91,21 +91,6 @@ suite_flake() {
 NIX
 }
 
-host_configuration() {
-  cat <<'NIX'
-# This host's configuration. Yours to change; what is set here goes before the suite's own.
-{ lib, ... }:
-{
-  imports = builtins.filter builtins.pathExists [
-    ./users-local.nix
-    ./system-local.nix
-  ];
-
-  hypervisor.enable = lib.mkDefault true;
-}
-NIX
-}
-
 host_flake() {
   cat <<NIX
 # This host: its hardware, and what /etc/hypervisor says of it.
@@ -139,8 +124,7 @@ write_configuration() {
   fi
   file=$settings/configuration/configuration.nix
   if [[ ! -e $file ]]; then
-    text=$(host_configuration)
-    put_file "$file" 0644 <<<"$text"
+    put_file "$file" 0644 <"$source_path/configuration/configuration.nix"
   fi
 }
 

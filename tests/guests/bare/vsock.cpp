@@ -29,9 +29,7 @@ struct Descriptor {
 };
 struct Queue {
   alignas(16) Descriptor descriptors[queue_size];
-  alignas(4) struct {
-    u16 flags, index, ring[queue_size];
-  } available;
+  alignas(4) struct { u16 flags, index, ring[queue_size]; } available;
   alignas(4) struct {
     u16 flags;
     volatile u16 index;
@@ -118,7 +116,8 @@ u32 port_in(const char* line) {
     while (word[i] != '\0' && line[i] == word[i]) ++i;
     if (word[i] != '\0') continue;
     u32 port = 0;
-    for (line += i; *line >= '0' && *line <= '9'; ++line) port = port * 10 + static_cast<u32>(*line - '0');
+    for (line += i; *line >= '0' && *line <= '9'; ++line)
+      port = port * 10 + static_cast<u32>(*line - '0');
     return port;
   }
   return 0;

@@ -119,12 +119,13 @@ tree_of() {
 # shellcheck disable=SC2016 # Nix, not bash
 fake_source() {
   FAKE_SOURCE=${1:-$BATS_TEST_TMPDIR/source}
-  mkdir -p "$FAKE_SOURCE"/{scripts,nix,build,.git}
+  mkdir -p "$FAKE_SOURCE"/{scripts,nix,configuration,build,.git}
   printf '%s\n' '{' '  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";' '  outputs =' \
     '    { self, nixpkgs }:' '    {' '      nixosModules.hypervisor = { hypervisor-module = true; };' '      origin = "${self.outPath}";' '    };' '}' >"$FAKE_SOURCE/flake.nix"
   printf '{ "version": 7 }\n' >"$FAKE_SOURCE/flake.lock"
   printf '#!/bin/sh\n' >"$FAKE_SOURCE/scripts/bootstrap_nixos.sh"
   printf 'module\n' >"$FAKE_SOURCE/nix/module.nix"
+  cp "$SOURCE_ROOT/configuration/configuration.nix" "$FAKE_SOURCE/configuration/"
   printf 'not to be copied\n' | tee "$FAKE_SOURCE/build/object" >"$FAKE_SOURCE/.git/HEAD"
   chmod +x "$FAKE_SOURCE/scripts/bootstrap_nixos.sh"
 }
