@@ -32,9 +32,9 @@ Lack cpu_or_kvm(const FeatureResolver& features, std::string_view flag, std::str
   if (!host.has_flag(flag))
     return host_lacks(fmt::format("this host's CPU shows the kernel no {}", what),
                       "look in its firmware's setup; else it takes a newer CPU");
-  return host_lacks(fmt::format("this host's CPU has {}, but its KVM does not give it to guests",
-                                what),
-                    fmt::format("{}; this one is {}", since, host.kernel));
+  return host_lacks(
+      fmt::format("this host's CPU has {}, but its KVM does not give it to guests", what),
+      fmt::format("{}; this one is {}", since, host.kernel));
 }
 
 Lack no_shadow_stack(const FeatureResolver& features) {
@@ -57,7 +57,8 @@ Lack no_zhaoxin(const FeatureResolver& features) {
   const auto& vendor = features.host().vendor;
   if (vendor == "CentaurHauls" || vendor == "  Shanghai  ")
     return host_lacks("this CPU has nothing in those leaves", "");
-  return host_lacks(fmt::format("this host's CPU is '{}'", vendor), "it takes one of Zhaoxin or Centaur");
+  return host_lacks(fmt::format("this host's CPU is '{}'", vendor),
+                    "it takes one of Zhaoxin or Centaur");
 }
 
 Lack no_nested(const FeatureResolver& features) {
@@ -69,7 +70,8 @@ Lack no_nested(const FeatureResolver& features) {
                 .why = fmt::format("/sys/module/{}/parameters/nested cannot be read", module),
                 .cure = "let this user, service or container read /sys/module"};
       if (!host.is_on(module, "nested"))
-        return host_lacks(fmt::format("it is off in {}", module), set_parameter(module, "nested=1"));
+        return host_lacks(fmt::format("it is off in {}", module),
+                          set_parameter(module, "nested=1"));
     }
   return host_lacks("KVM gives guests neither vmx nor svm here",
                     "`hvlaunch doctor` tells what is in the way");
@@ -114,20 +116,21 @@ std::vector<std::string_view> names_of(const CpuToggle& toggle) {
 }
 
 Lack emulation_lacks(std::string_view property) {
-  return host_lacks(fmt::format("the guest runs without KVM, and TCG does not emulate '{}'", property),
-                    "it takes KVM, on a host that has it");
+  return host_lacks(
+      fmt::format("the guest runs without KVM, and TCG does not emulate '{}'", property),
+      "it takes KVM, on a host that has it");
 }
 
 /// `chosen`: the properties to set, if there is nothing against it.
 Lacks lack_of(FeatureResolver& features, const CpuToggle& toggle,
               std::vector<std::string_view>& chosen) {
   auto names = names_of(toggle);
-  const auto unknown = std::ranges::find_if(
-      names, [&](std::string_view name) { return !features.qemu_has(name); });
+  const auto unknown =
+      std::ranges::find_if(names, [&](std::string_view name) { return !features.qemu_has(name); });
   if (unknown != names.end())
-    return qemu_lacks(fmt::format("the CPUs of {} have no property '{}'",
-                                  features.in().qemu().binary, *unknown),
-                      "a newer QEMU may have it: `hvlaunch caps` lists what this one has");
+    return qemu_lacks(
+        fmt::format("the CPUs of {} have no property '{}'", features.in().qemu().binary, *unknown),
+        "a newer QEMU may have it: `hvlaunch caps` lists what this one has");
   const auto impossible = [&](std::string_view name) { return !features.can_have(name); };
   const auto first = std::ranges::find_if(names, impossible);
   const auto missing = first != names.end() ? *first : std::string_view();
@@ -171,8 +174,9 @@ void resolve_machine_property(FeatureResolver& features, const profiles::Feature
   const auto* const newest = qemu.find_machine("virt");
   Lacks lack;
   if (newest != nullptr && !qemu.has_property(newest->name + "-machine", property))
-    lack = qemu_lacks(fmt::format("the machines of {} have no property '{}'", qemu.binary, property),
-                      "a newer QEMU may have it");
+    lack =
+        qemu_lacks(fmt::format("the machines of {} have no property '{}'", qemu.binary, property),
+                   "a newer QEMU may have it");
   else
     lack = host_lack();
   target = features.settle(given.name, given.wanted, lack);
@@ -226,7 +230,8 @@ void resolve_extensions(FeatureResolver& features) {
                  : emulation_lacks(property);
     if (!given.on()) {
       if (!lack) features.set(property, "off", given.wanted.pointer, "the guest is not to see it");
-      features.report({.name = name, .state = "off", .detail = {}, .pointer = given.wanted.pointer});
+      features.report(
+          {.name = name, .state = "off", .detail = {}, .pointer = given.wanted.pointer});
     } else if (features.settle(name, given.wanted, lack)) {
       features.set(property, "on", given.wanted.pointer, "an extension that is asked for");
     }

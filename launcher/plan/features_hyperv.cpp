@@ -13,9 +13,9 @@ using profiles::Wish;
 
 /// What `"hyperv": true` means. Without `avic`, a guest with `synic` inhibits
 /// AVIC and APICv (AutoEOI); it costs nothing where there are none.
-constexpr std::string_view usual[] = {"relaxed", "vapic",   "spinlocks", "vpindex",
-                                      "runtime", "time",    "synic",     "stimer",
-                                      "frequencies", "tlbflush", "ipi",  "avic"};
+constexpr std::string_view usual[] = {"relaxed",     "vapic",    "spinlocks", "vpindex",
+                                      "runtime",     "time",     "synic",     "stimer",
+                                      "frequencies", "tlbflush", "ipi",       "avic"};
 
 std::string property_of(std::string_view enlightenment) {
   auto property = fmt::format("hv-{}", enlightenment);

@@ -22,10 +22,10 @@ Lacks lack_of_switch(const host::CpuFacts& host, std::string_view name, std::str
   if (parameter == nullptr) {
     const bool loaded = std::ranges::find(host.parameters, "kvm_amd",
                                           &host::ModuleParameter::module) != host.parameters.end();
-    return host_lacks(loaded ? fmt::format("kvm_amd of kernel {} has no parameter '{}'",
-                                           host.kernel, name)
-                             : "the module kvm_amd is not loaded",
-                      loaded ? "boot a newer kernel" : "`modprobe kvm_amd`");
+    return host_lacks(
+        loaded ? fmt::format("kvm_amd of kernel {} has no parameter '{}'", host.kernel, name)
+               : "the module kvm_amd is not loaded",
+        loaded ? "boot a newer kernel" : "`modprobe kvm_amd`");
   }
   if (!parameter->value)
     return Lack{.id = "unreadable-parameter",
@@ -53,7 +53,8 @@ std::string inhibited_by(FeatureResolver& features) {
   constexpr std::uint64_t most_xapic = 255;
   const auto& machine = features.machine();
   if (machine.cpus.value.count > most_xapic && !features.host().has_flag("x2avic"))
-    return fmt::format("{} vCPUs take x2APIC, and this CPU has no x2AVIC", machine.cpus.value.count);
+    return fmt::format("{} vCPUs take x2APIC, and this CPU has no x2AVIC",
+                       machine.cpus.value.count);
   const auto value_of = [&](std::string_view property) -> std::string_view {
     const auto found = std::ranges::find(machine.features.cpu, property, &CpuSetting::name);
     return found == machine.features.cpu.end() ? "" : found->value;

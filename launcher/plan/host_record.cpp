@@ -8,8 +8,7 @@
 
 namespace hv::host {
 BOOST_DESCRIBE_STRUCT(ModuleParameter, (), (module, name, value))
-BOOST_DESCRIBE_STRUCT(Encryption, (),
-                      (features, cbitpos, reduced_phys_bits, guests, min_sev_asid))
+BOOST_DESCRIBE_STRUCT(Encryption, (), (features, cbitpos, reduced_phys_bits, guests, min_sev_asid))
 BOOST_DESCRIBE_STRUCT(CpuFacts, (),
                       (kernel, vendor, model, flags, parameters, vm_types, sev_features,
                        guest_memfd, private_memory, encryption))
@@ -31,8 +30,18 @@ namespace {
 constexpr std::int64_t format = 1;
 
 std::unexpected<Error> damaged(std::string_view why) {
-  return fail(Fault::failed, "bad-host-record", "it is not what `hvlaunch caps --export` writes: {}",
-              why);
+  return fail(Fault::failed, "bad-host-record",
+              "it is not what `hvlaunch caps --export` writes: {}", why);
+}
+
+/// `defaults` with those of its members that `given` has: others are not known here.
+json::value known(json::value defaults, const json::value& given) {
+  const auto* const members = given.if_object();
+  if (!defaults.is_object() || members == nullptr) return given;
+  for (auto& member : defaults.get_object())
+    if (const auto* const value = members->if_contains(member.key()))
+      member.value() = known(std::move(member.value()), *value);
+  return defaults;
 }
 
 std::vector<std::string> both(const std::vector<std::string>& one,
@@ -52,11 +61,9 @@ std::vector<std::string> without(const std::vector<std::string>& all,
 /// Whether all hosts run it, with nothing that one of them lacks.
 bool fits(const qemu::ModelFeatures& model, const std::vector<HostRecord>& hosts,
           const std::vector<std::string>& common) {
-  return model.name != "host" && model.name != "max" &&
-         std::ranges::includes(common, model.on) &&
-         std::ranges::all_of(hosts, [&](const HostRecord& host) {
-           return host.find_model(model.name) != nullptr;
-         });
+  return model.name != "host" && model.name != "max" && std::ranges::includes(common, model.on) &&
+         std::ranges::all_of(
+             hosts, [&](const HostRecord& host) { return host.find_model(model.name) != nullptr; });
 }
 
 }  // namespace
@@ -79,8 +86,9 @@ Result<HostRecord> host_record_from_json(std::string_view text) {
   const auto* const object = document.if_object();
   const auto* const version = object != nullptr ? object->if_contains("format") : nullptr;
   if (version == nullptr || *version != format) return damaged("no 'format' 1");
-  auto record = json::try_value_to<HostRecord>(document);
-  if (!record) return damaged("a member is missing, or of another type");
+  auto record = json::try_value_to<HostRecord>(known(json::value_from(HostRecord()), document));
+  if (!record) return damaged("a member is of another type");
+  if (record->architecture.empty() || record->models.empty()) return damaged("a member is missing");
   // Forged or edited by hand: what searches them relies on their order.
   std::ranges::sort(record->cpu.flags);
   for (auto& model : record->models) std::ranges::sort(model.on);
@@ -110,9 +118,8 @@ Result<Baseline> baseline_of(const std::vector<HostRecord>& hosts) {
       best = &model;
   if (best == nullptr)
     return fail(Fault::missing, "no-baseline", "no CPU model runs on all of the hosts listed");
-  return Baseline{.model = best->name,
-                  .added = without(common, best->on),
-                  .dropped = without(all, common)};
+  return Baseline{
+      .model = best->name, .added = without(common, best->on), .dropped = without(all, common)};
 }
 
 }  // namespace hv::plan

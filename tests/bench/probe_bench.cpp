@@ -61,8 +61,8 @@ std::string text_of(const hv::qemu::Capabilities& found) {
 
 int main(int argc, char** argv) {
   const char* const path = std::getenv("PATH");
-  const auto binary = hv::qemu::find_binary(argc > 1 ? argv[1] : "qemu-system-x86_64",
-                                            path != nullptr ? path : "");
+  const auto binary =
+      hv::qemu::find_binary(argc > 1 ? argv[1] : "qemu-system-x86_64", path != nullptr ? path : "");
   if (!binary) return 77;
   const hv::qemu::Question question{.emulation = true};
   const auto found = hv::qemu::probe(*binary, std::chrono::seconds(60), question);
