@@ -123,9 +123,9 @@ std::expected<hv::plan::Plan, hv::Errors> planned(const Table& table, const std:
                                                   const std::string& host,
                                                   const std::string& members) {
   auto golden = feature_case(table.arch, version, host);
-  golden.source.text =
-      fmt::format(R"({{"name": "web", "arch": "{}", "memory_mb": 1024, "display": "none"{}{}}})",
-                  table.arch, members.empty() ? "" : ", ", members);
+  golden.source.text = fmt::format(
+      R"({{"name": "web", "arch": "{}", "cpus": 2, "memory_mb": 1024, "display": "none"{}{}}})",
+      table.arch, members.empty() ? "" : ", ", members);
   return plan_of(golden);
 }
 
@@ -181,13 +181,14 @@ TEST_CASE("golden plans of features on each QEMU and host") {
       text += fmt::format("\n{}: {}\n", feature.name, feature.members);
       for (const auto* const version : {"7.2", "10.0", "11.1"})
         for (const auto* const host : table.hosts) {
-          CAPTURE(feature.name);
-          CAPTURE(version);
-          CAPTURE(host);
+          CAPTURE(std::string(feature.name));
+          CAPTURE(std::string(version));
+          CAPTURE(std::string(host));
           const auto usual = planned(table, version, host, "");
-          REQUIRE_MESSAGE(usual.has_value(), usual.error().front().message);
+          // LoongArch of 7.2 has no flash: no guest at all, and the errors say so.
+          if (!usual) CHECK_EQ(usual.error().front().id, "no-flash");
           const auto with = planned(table, version, host, feature.members);
-          const auto outcome = cell(with, words_of(*usual));
+          const auto outcome = cell(with, usual ? words_of(*usual) : std::vector<std::string>());
           CHECK_FALSE(outcome.empty());
           text += fmt::format("  {:<5} {:<14} {}\n", version, host, outcome);
           if (with && asked != nullptr) write_asked(all, table, version, host, feature, *with);

@@ -34,6 +34,16 @@ std::unexpected<Error> damaged(std::string_view why) {
               "it is not what `hvlaunch caps --export` writes: {}", why);
 }
 
+/// `defaults` with those of its members that `given` has: others are not known here.
+json::value known(json::value defaults, const json::value& given) {
+  const auto* const members = given.if_object();
+  if (!defaults.is_object() || members == nullptr) return given;
+  for (auto& member : defaults.get_object())
+    if (const auto* const value = members->if_contains(member.key()))
+      member.value() = known(std::move(member.value()), *value);
+  return defaults;
+}
+
 std::vector<std::string> both(const std::vector<std::string>& one,
                               const std::vector<std::string>& other) {
   std::vector<std::string> common;
@@ -76,8 +86,9 @@ Result<HostRecord> host_record_from_json(std::string_view text) {
   const auto* const object = document.if_object();
   const auto* const version = object != nullptr ? object->if_contains("format") : nullptr;
   if (version == nullptr || *version != format) return damaged("no 'format' 1");
-  auto record = json::try_value_to<HostRecord>(document);
-  if (!record) return damaged("a member is missing, or of another type");
+  auto record = json::try_value_to<HostRecord>(known(json::value_from(HostRecord()), document));
+  if (!record) return damaged("a member is of another type");
+  if (record->architecture.empty() || record->models.empty()) return damaged("a member is missing");
   // Forged or edited by hand: what searches them relies on their order.
   std::ranges::sort(record->cpu.flags);
   for (auto& model : record->models) std::ranges::sort(model.on);
