@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "profiles/decode.h"
+#include "profiles/hyperv.h"
 
 #include <algorithm>
 #include <iterator>
@@ -101,6 +102,19 @@ void check_properties(const CpuFeatures& features, Reading& reading) {
   }
 }
 
+/// One that is on, of those that another one needs and the profile has off.
+void check_hyperv(const HyperV& hyperv, Reading& reading) {
+  const auto find = [&](std::string_view name) {
+    return std::ranges::find(hyperv.enlightenments, name, &Feature::name);
+  };
+  for (const auto& [name, needed] : hyperv_needs)
+    if (const auto one = find(name), other = find(needed);
+        one != hyperv.enlightenments.end() && one->on() && other != hyperv.enlightenments.end() &&
+        !other->on())
+      note_exclusion(reading, {name, one->wanted.pointer}, {needed, other->wanted.pointer},
+                     "the one needs the other");
+}
+
 void check_baseline(const Profile& profile, Reading& reading) {
   const auto& model = profile.cpu_model;
   const bool asked = model.value == "baseline";
@@ -135,6 +149,7 @@ void check_features(const Profile& profile, Reading& reading) {
   check_needs(profile.cpu_features, reading);
   check_exclusions(profile.cpu_features, reading);
   check_properties(profile.cpu_features, reading);
+  check_hyperv(profile.cpu_features.hyperv, reading);
   check_baseline(profile, reading);
   check_confidential(profile, reading);
 }

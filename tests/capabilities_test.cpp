@@ -58,7 +58,7 @@ TEST_CASE("capabilities in no order are put in order") {
   const auto read = capabilities_from_json(
       R"({"binary":"/q","version":"9","target":"x86_64","kvm":true,"machines":[],)"
       R"("types":["b","a"],"commands":["z","y"],"options":[],"cpu-models":[],)"
-      R"("properties":{"t":["q","p"]}})");
+      R"("properties":{"t":["q","p"]},"accelerator":"kvm","models":{"host":["z","y"]}})");
   REQUIRE(read.has_value());
   CHECK(read->kvm);
   CHECK(read->has_type("a"));
@@ -66,6 +66,10 @@ TEST_CASE("capabilities in no order are put in order") {
   CHECK(read->has_property("t", "q"));
   CHECK_FALSE(read->has_property("t", "a"));
   CHECK_FALSE(read->has_property("u", "q"));
+  REQUIRE(read->most_capable() != nullptr);
+  CHECK_EQ(read->most_capable(), read->find_model("host"));
+  CHECK(read->most_capable()->has("y"));
+  CHECK_FALSE(read->most_capable()->has("x"));
 }
 
 TEST_CASE("JSON that is not capabilities is refused") {
@@ -76,7 +80,10 @@ TEST_CASE("JSON that is not capabilities is refused") {
         R"({"binary":"/q","version":"9","target":"x","kvm":true,"types":[],"commands":[],)"
         R"("options":[],"cpu-models":[],"machines":[{"name":"m"}],"properties":{}})",
         R"({"binary":"/q","version":"9","target":"x","kvm":true,"types":[],"commands":[],)"
-        R"("options":[],"cpu-models":[],"machines":[],"properties":{"t":{}}})"}) {
+        R"("options":[],"cpu-models":[],"machines":[],"properties":{"t":{}}})",
+        R"({"binary":"/q","version":"9","target":"x","kvm":true,"types":[],"commands":[],)"
+        R"("options":[],"cpu-models":[],"machines":[],"properties":{},"accelerator":"tcg",)"
+        R"("models":{"max":"all"}})"}) {
     CAPTURE(text);
     const auto read = capabilities_from_json(text);
     REQUIRE_FALSE(read.has_value());
@@ -104,6 +111,22 @@ TEST_CASE("the cache answers the second time") {
   struct stat status {};
   REQUIRE_EQ(::stat(host.tree.path(host.entry()).c_str(), &status), 0);
   CHECK_EQ(status.st_mode & 0777U, 0600U);
+}
+
+TEST_CASE("each question has an entry of its own") {
+  const Host host;
+  const auto ask = [&](const hv::qemu::Question& question) {
+    return capabilities_of(host.tree.root(), host.binary, "/var/cache/hvlaunch", question);
+  };
+  REQUIRE(host.ask().has_value());
+  const auto model = ask({.cpu_model = "rv64"});
+  REQUIRE(model.has_value());
+  CHECK_EQ(model->models.size(), 2);
+  CHECK_EQ(ask({.emulation = true})->accelerator, "tcg");
+  CHECK_EQ(runs_of_fake(host.tree), 3);
+  CHECK_EQ(ask({.cpu_model = "rv64"})->models.size(), 2);
+  CHECK_EQ(host.ask()->models.size(), 1);
+  CHECK_EQ(runs_of_fake(host.tree), 3);
 }
 
 TEST_CASE("a symlink to a binary shares the binary's entry") {
@@ -178,10 +201,16 @@ TEST_CASE("an entry that is damaged or not trustworthy is replaced") {
          text.replace(text.find("\"commands\""), 10, "\"kommands\"");
          tree.write(file, text, 0600);
        }},
+      {"forged models",
+       [](const auto& tree, const auto& file) {
+         auto text = tree.read(file);
+         text.replace(text.find("\"models\":{"), 10, "\"models\":[");
+         tree.write(file, text, 0600);
+       }},
       {"of another format",
        [](const auto& tree, const auto& file) {
          auto text = tree.read(file);
-         text.replace(text.find("\"format\":1"), 10, "\"format\":0");
+         text.replace(text.find("\"format\":2"), 10, "\"format\":0");
          tree.write(file, text, 0600);
        }},
       {"foreign",

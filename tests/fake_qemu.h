@@ -17,11 +17,12 @@ constexpr std::string_view fake_replies = R"("qmp_capabilities" "return":{}
 "query-machines" "return":[{"name":"virt-9.1","alias":"virt","cpu-max":512,"default-cpu-type":"rv64-riscv-cpu"},{"name":"none","cpu-max":1}]
 "implements" "return":[{"name":"rv64-riscv-cpu"},{"name":"any-riscv-cpu"}]
 "qom-list-types" "return":[{"name":"virtio-blk-pci"},{"name":"rv64-riscv-cpu"},{"name":"a-device"}]
-"query-commands" "return":[{"name":"quit"},{"name":"cont"}]
+"query-commands" "return":[{"name":"quit"},{"name":"cont"},{"name":"query-cpu-model-expansion"}]
 "query-command-line-options" "return":[{"option":"sandbox","parameters":[{"name":"spawn"}]},{"option":"name","parameters":[{"name":"x"}]},{"option":"","parameters":[]}]
 "query-kvm" "return":{"enabled":false,"present":false}
 "device-list-properties" "return":[{"name":"serial","type":"str"},{"name":"drive","type":"str"}]
 "qom-list-properties" "return":[{"name":"pflash0","type":"str"},{"name":"acpi","type":"OnOffAuto"}]
+"query-cpu-model-expansion" "return":{"model":{"name":"max","props":{"v":true,"h":false,"vlen":128}}}
 "quit" "return":{}
 "" "error":{"class":"CommandNotFound","desc":"no such command"}
 )";

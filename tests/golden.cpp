@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "golden.h"
 
+#include "launcher/plan/host_record.h"
 #include "launcher/plan/needs.h"
 #include "profiles/source.h"
 #include "tests/host_cpus.h"
@@ -198,7 +199,7 @@ hv::Paths golden_paths() {
 std::vector<std::string> golden_names() {
   std::vector<std::string> names;
   for (const auto& folder : fs::directory_iterator(TESTS_DIR "/golden"))
-    names.push_back(folder.path().filename().string());
+    if (folder.is_directory()) names.push_back(folder.path().filename().string());
   std::ranges::sort(names);
   return names;
 }
@@ -233,6 +234,40 @@ GoldenCase golden_case(const std::string& name) {
   return golden;
 }
 
+GoldenCase feature_case(const std::string& arch, const std::string& version,
+                        const std::string& host) {
+  const auto root = host_tree("newer");
+  GoldenCase golden{.name = {},
+                    .qemu_name = fmt::format("{}-{}", version, arch),
+                    .source = {.name = "profile.json", .text = {}},
+                    .qemu = recorded(fmt::format("{}-{}", version, arch)),
+                    .firmware = firmware_of(root),
+                    .host = hv::host::read_facts(root, {}),
+                    .paths = golden_paths(),
+                    .config = {},
+                    .record = {},
+                    .base_format = "qcow2"};
+  golden.host.architecture = host == "tcg" ? "none" : arch;
+  golden.host.kvm = {.usable = host != "tcg", .reason = "there is none", .cure = {}};
+  if (host == "tcg") return golden;
+  const auto record =
+      hv::plan::host_record_from_json(slurp(TESTS_DIR "/hosts/cpus/" + host + ".json"));
+  REQUIRE_MESSAGE(record.has_value(), "no host ", host);
+  golden.host.cpu = record->cpu;
+  golden.host.cpu_vendor = record->cpu.vendor;
+  golden.qemu.kvm = true;
+  golden.qemu.accelerator = "kvm";
+  golden.qemu.models.clear();
+  for (auto model : record->models) {
+    // An older QEMU knows fewer features of the same CPU.
+    std::erase_if(model.on, [&](const std::string& feature) {
+      return !golden.qemu.has_property(golden.qemu.cpu_type(), feature);
+    });
+    golden.qemu.models.push_back(std::move(model));
+  }
+  return golden;
+}
+
 GoldenCase with_qemu(GoldenCase golden, std::string_view version) {
   golden.qemu_name = fmt::format("{}-{}", version, golden.qemu.target);
   const bool kvm = golden.qemu.kvm;
@@ -251,7 +286,8 @@ std::expected<hv::plan::Plan, hv::Errors> plan_of(const GoldenCase& golden,
                                     .paths = golden.paths,
                                     .config = golden.config,
                                     .record = golden.record,
-                                    .base_format = golden.base_format});
+                                    .base_format = golden.base_format,
+                                    .baseline = golden.baseline});
   if (machine) return hv::plan::make_plan(*machine);
   auto errors = std::move(machine).error();
   for (auto& error : errors)

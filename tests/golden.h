@@ -38,6 +38,7 @@ struct GoldenCase {
   hv::plan::Config config;
   hv::plan::Record record;
   std::string base_format = "qcow2";
+  std::vector<hv::plan::HostRecord> baseline{};
 };
 
 /// The folders of tests/golden, sorted.
@@ -46,6 +47,11 @@ struct GoldenCase {
 
 /// The same profile and host with another QEMU, "10.0", and the firmware of its time.
 [[nodiscard]] GoldenCase with_qemu(GoldenCase golden, std::string_view version);
+
+/// No profile yet: a QEMU of tests/capabilities on a host of tests/hosts/cpus, with
+/// KVM; on "tcg", without.
+[[nodiscard]] GoldenCase feature_case(const std::string& arch, const std::string& version,
+                                      const std::string& host);
 
 /// What `hvlaunch plan` does, but for reading the host.
 [[nodiscard]] std::expected<hv::plan::Plan, hv::Errors> plan_of(const GoldenCase& golden);

@@ -46,6 +46,11 @@ TEST_CASE("a probe reads what QEMU says") {
   CHECK(found->has_property("virtio-blk-pci", "drive"));
   CHECK(found->has_property("virt-9.1-machine", "pflash0"));
   CHECK_FALSE(found->has_property("virt-9.1-machine", "pflash1"));
+  CHECK_EQ(found->accelerator, "tcg");
+  CHECK_EQ(found->cpu_type(), "rv64-riscv-cpu");
+  REQUIRE(found->find_model("max") != nullptr);
+  CHECK_EQ(found->find_model("max")->on, std::vector<std::string>{"v"});
+  CHECK_EQ(found->find_model("host"), nullptr);
   CHECK(nothing_left());
 }
 

@@ -76,14 +76,16 @@ TEST_CASE("what is not given has its default, and says so") {
   CHECK(profile.memory_balloon.value);
   CHECK(profile.watch.value);
   CHECK(profile.audio_model.value.empty());
-  CHECK(profile.cpu_features.empty());
+  CHECK(profile.cpu_features.toggles.empty());
+  CHECK_EQ(profile.cpu_features.hyperv.enable.value, Wish::off);
 }
 
 TEST_CASE("a value knows where it came from") {
   const auto profile = parsed(R"(,
       "firmware": "uefi", "numa": {"nodeset": "2,0-1,1"}, "memballoon": {"disable": true},
       "hostdevs": ["01:00.0"], "labels": {"b": "1", "a": "2"}, "audio": {"model": "none"},
-      "cpu_features": {"sev": false, "shstk": true},
+      "cpu_features": {"sev": false, "shstk": true, "hyperv": "prefer", "properties":
+        {"pcid": false, "phys-bits": 46, "hv-vendor-id": "x,y"}},
       "qemu": {"extra_args": [{"reason": "r", "args": ["-a", "b"]}]})");
   CHECK_EQ(profile.firmware.kind.value, FirmwareKind::uefi);
   CHECK_EQ(profile.firmware.kind.pointer, "/firmware");
@@ -98,10 +100,19 @@ TEST_CASE("a value knows where it came from") {
   CHECK_EQ(profile.labels, decltype(profile.labels){{"b", "1"}, {"a", "2"}});
   CHECK(profile.audio_model.value.empty());
   CHECK(profile.audio_model.given());
-  REQUIRE_EQ(profile.cpu_features.size(), 2);
-  CHECK_EQ(profile.cpu_features[0].name, "shstk");
-  CHECK(profile.cpu_features[0].wanted.value);
-  CHECK_FALSE(profile.cpu_features[1].wanted.value);
+  const auto& features = profile.cpu_features;
+  REQUIRE_EQ(features.toggles.size(), 2);
+  CHECK_EQ(features.toggles[0].name, "shstk");
+  CHECK(features.toggles[0].required());
+  CHECK_FALSE(features.toggles[1].on());
+  CHECK_EQ(features.wanted("sev"), nullptr);
+  CHECK_EQ(features.hyperv.enable.value, Wish::prefer);
+  CHECK_EQ(features.hyperv.enable.pointer, "/cpu_features/hyperv");
+  REQUIRE_EQ(features.properties.size(), 3);
+  CHECK_EQ(features.properties[0].value.value, "off");
+  CHECK_EQ(features.properties[1].value.value, "46");
+  CHECK_EQ(features.properties[2].value.value, "x,y");
+  CHECK_EQ(features.properties[2].value.pointer, "/cpu_features/properties/hv-vendor-id");
   REQUIRE_EQ(profile.extra_arguments.size(), 1);
   CHECK_EQ(profile.extra_arguments[0].arguments[1].value, "b");
   CHECK_EQ(profile.extra_arguments[0].arguments[1].pointer, "/qemu/extra_args/0/args/1");

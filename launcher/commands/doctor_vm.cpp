@@ -54,6 +54,13 @@ void add_plan(const Context& context, const plan::Plan& plan, const Loaded& load
       {Status::ok, fmt::format("{} guest, {} {}, {} MiB, {} by QEMU {}", plan.architecture,
                                plan.vcpus, plan.vcpus == 1 ? "vCPU" : "vCPUs", plan.memory_mib,
                                plan.accelerator, plan.qemu_version)}));
+  for (const auto& [name, state, detail, pointer] : plan.features) {
+    const bool lacks = state == "missing" || state == "inhibited";
+    remarks.push_back(make_remark("feature", "CPU features", name,
+                                  {lacks ? Status::unknown : Status::ok,
+                                   detail.empty() ? state : fmt::format("{}: {}", state, detail),
+                                   lacks ? "the warning about it has the cure" : ""}));
+  }
   for (const auto& [id, message] : plan.warnings)
     remarks.push_back(
         make_remark(id, area, "warning", {Status::warn, message, "docs/errors.md explains " + id}));

@@ -82,6 +82,39 @@ std::string base_format(const Context& context, const profiles::Profile& profile
   return header && !header->qcow2 ? "raw" : "qcow2";
 }
 
+/// What the guest's CPU can have depends on the accelerator that it will get,
+/// and of the models only the one that is asked for is of interest.
+qemu::Question question_of(const Context& context, const profiles::Profile& profile) {
+  const auto& model = profile.cpu_model.value;
+  const bool named = model != "host" && model != "max" && model != "baseline";
+  const bool emulation =
+      profile.accelerator.value == profiles::Accelerator::tcg ||
+      !host::read_kvm(context.root, std::string(to_string(profile.arch.value))).usable;
+  return {.emulation = emulation, .cpu_model = named ? model : ""};
+}
+
+/// The hosts that the guest may move between.
+Result<std::vector<plan::HostRecord>> load_baseline(const Context& context,
+                                                    const profiles::Profile& profile) {
+  constexpr std::size_t largest_record = std::size_t{4} << 20U;
+  std::vector<plan::HostRecord> hosts;
+  for (const auto& [file, pointer] : profile.cpu_baseline) {
+    const auto path = file.starts_with('/') ? file : context.paths.state + "/" + file;
+    auto record = [&]() -> Result<plan::HostRecord> {
+      return plan::host_record_from_json(TRY(context.root.read(path, largest_record)));
+    }();
+    if (!record) {
+      auto error = std::move(record).error();
+      error.message = fmt::format("{}: {}", path, error.message);
+      error.origin.pointer = pointer;
+      return std::unexpected(std::move(error));
+    }
+    if (record->name.empty()) record->name = file;
+    hosts.push_back(*std::move(record));
+  }
+  return hosts;
+}
+
 /// An ISO that nobody has checked is used, but not silently.
 void warn_of_unverified_iso(const Context& context, plan::Plan& plan) {
   for (const auto& disk : plan.disks)
@@ -186,10 +219,11 @@ std::expected<Loaded, Errors> load_profile(const Context& context, const std::st
   return Loaded{*std::move(profile), *std::move(path), *std::move(source), hash};
 }
 
-Result<qemu::Capabilities> load_capabilities(const Context& context, const std::string& binary) {
+Result<qemu::Capabilities> load_capabilities(const Context& context, const std::string& binary,
+                                             const qemu::Question& question) {
   const auto search = context.variable("PATH") + ":" + std::string(run::program_path);
   const auto path = TRY(qemu::find_binary(binary, search));
-  return qemu::capabilities_of(context.root, path, context.paths.cache);
+  return qemu::capabilities_of(context.root, path, context.paths.cache, question);
 }
 
 std::expected<Planned, Errors> load_plan(const Context& context, const std::string& vm,
@@ -202,9 +236,12 @@ std::expected<Planned, Errors> load_plan(const Context& context, const std::stri
 
   const auto config = load_config(context);
   if (!config) return one(config.error());
-  const auto capabilities = load_capabilities(context, binary_of(profile));
+  const auto capabilities =
+      load_capabilities(context, binary_of(profile), question_of(context, profile));
   if (!capabilities) return one(capabilities.error());
   const run::Place place{context.root, context.paths, profile.name.value};
+  auto baseline = load_baseline(context, profile);
+  if (!baseline) return std::unexpected(placed({std::move(baseline).error()}, *loaded));
   auto record = run::load_record(place);
   if (!record) return one(std::move(record).error());
   auto needs = plan::needs_of(profile);
@@ -220,7 +257,8 @@ std::expected<Planned, Errors> load_plan(const Context& context, const std::stri
                      .base_format = base_format(context, profile),
                      .claims = options.claimed ? *options.claimed : run::claims_of_others(place),
                      .had = run::claims_of(place).functions,
-                     .made_vfs = run::cards_with_made_vfs(place)});
+                     .made_vfs = run::cards_with_made_vfs(place),
+                     .baseline = *std::move(baseline)});
   if (!machine) return std::unexpected(placed(std::move(machine).error(), *loaded));
   auto plan = plan::make_plan(*machine);
   warn_of_unverified_iso(context, plan);

@@ -61,7 +61,8 @@ struct LoadedLaunch {
 
 /// What the QEMU for `binary_or_architecture` can do.
 [[nodiscard]] Result<qemu::Capabilities> load_capabilities(const Context& context,
-                                                           const std::string& binary);
+                                                           const std::string& binary,
+                                                           const qemu::Question& question = {});
 
 /// A VM by name, whether or not it has a profile. Fault::usage if the name
 /// cannot be one.

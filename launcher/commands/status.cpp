@@ -60,6 +60,9 @@ json::object state_json(const run::Place& place, const run::GuestState& state) {
   json::array nics;
   for (const auto& [kind, mac] : state.nics)
     nics.push_back(json::object{{"kind", kind}, {"mac", mac}});
+  json::array features;
+  for (const auto& [name, now, detail] : state.features)
+    features.push_back(json::object{{"name", name}, {"state", now}, {"detail", detail}});
   return {{"profile", state.profile},
           {"qemu", state.qemu_version},
           {"architecture", state.architecture},
@@ -74,6 +77,7 @@ json::object state_json(const run::Place& place, const run::GuestState& state) {
           {"display", state.display},
           {"console", state.console ? place.file("console.sock") : ""},
           {"qmp", state.watch ? place.file("qmp.sock") : ""},
+          {"features", std::move(features)},
           {"warnings", json::value_from(state.warnings)}};
 }
 
@@ -131,6 +135,9 @@ void add_guest(const Context& context, const run::Place& place, const run::Guest
   if (state.watch) lines.add("qmp", place.file("qmp.sock"));
   if (was_edited(context, state))
     lines.add("note", "the profile was edited since the start: restart to apply it");
+  for (const auto& [name, now, detail] : state.features)
+    lines.add(&name == &state.features.front().name ? "features" : "",
+              fmt::format("{} {}{}{}", name, now, detail.empty() ? "" : ": ", detail));
   for (const auto& warning : state.warnings) lines.add("warning", warning);
 }
 

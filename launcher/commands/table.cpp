@@ -84,7 +84,10 @@ constexpr std::array doctor_examples = {
     Example{"sudo hvlaunch doctor", "with the kernel's log, for root's guests"}};
 constexpr std::array caps_examples = {
     Example{"hvlaunch caps aarch64", "of qemu-system-aarch64"},
-    Example{"hvlaunch caps /opt/qemu/bin/qemu-system-x86_64", "of one binary"}};
+    Example{"hvlaunch caps /opt/qemu/bin/qemu-system-x86_64", "of one binary"},
+    Example{"hvlaunch caps --export >hosts/a.json", "this host, for the CPU model `baseline`"}};
+constexpr std::array recording = {
+    Option{"export", "", "write this host's CPU, KVM and QEMU as JSON, for other hosts"}};
 
 constexpr std::array devices = {Option{"group", "N", "only this IOMMU group; may be repeated"},
                                 Option{"all", "", "bridges to other buses as well"}};
@@ -284,15 +287,8 @@ constexpr Command commands[] = {
      {},
      delete_command},
 
-    {"caps",
-     Group::host,
-     "show what a QEMU binary can do",
-     Operands::word,
-     "[<architecture> | <binary>]",
-     {},
-     "",
-     caps_examples,
-     caps_command},
+    {"caps", Group::host, "show what a QEMU binary can do", Operands::word,
+     "[<architecture> | <binary>]", recording, "", caps_examples, caps_command},
     {"autostart list",
      Group::host,
      "show which guests start with the host, in what order, and why",

@@ -28,8 +28,9 @@ void emit_identity(const Machine& machine, CommandLine& line);
 void emit_machine(const Machine& machine, const Props& specific, CommandLine& line);
 void emit_accelerator(const Machine& machine, CommandLine& line);
 
-/// `-cpu`, with `properties` after the model ("pauth-impdef=on"), and `-smp`.
-void emit_cpus(const Machine& machine, std::string_view properties, CommandLine& line);
+/// `-cpu`, with `usual` after the model ("pauth-impdef") unless the profile has
+/// it otherwise, and `-smp`. `usual` may be empty.
+void emit_cpus(const Machine& machine, std::string_view usual, CommandLine& line);
 
 /// Whether all RAM is one object, "ram", and not what QEMU makes by itself or a
 /// node's.

@@ -2,6 +2,8 @@
 #include "launcher/plan/emit.h"
 #include "launcher/plan/resolver.h"
 
+#include <algorithm>
+
 namespace hv::plan {
 
 namespace json = boost::json;
@@ -52,10 +54,24 @@ void emit_accelerator(const Machine& machine, CommandLine& line) {
   line.add("-accel", Props(machine.accelerator.value), machine.accelerator.cause);
 }
 
-void emit_cpus(const Machine& machine, std::string_view properties, CommandLine& line) {
-  const auto model = properties.empty() ? machine.cpu_model.value
-                                        : fmt::format("{},{}", machine.cpu_model.value, properties);
-  line.add("-cpu", std::string_view(model), machine.cpu_model.cause);
+void emit_cpus(const Machine& machine, std::string_view usual, CommandLine& line) {
+  const auto& [settings, enforce, irqchip, keep_pit, el2, mte, memory, states] = machine.features;
+  const auto has = [&](std::string_view name) {
+    return std::ranges::find(settings, name, &CpuSetting::name) != settings.end();
+  };
+  Props cpu(machine.cpu_model.value);
+  if (!usual.empty() && !has(usual)) cpu.set(usual, "on");
+  for (const auto& [name, value, cause] : settings) cpu.set(name, value);
+  // What QEMU cannot give is else a warning that nobody sees.
+  if (enforce && !has("enforce")) cpu.set("enforce", "on");
+  line.add("-cpu", cpu, machine.cpu_model.cause);
+  if (!keep_pit)
+    line.add("-global",
+             Props()
+                 .set("driver", "kvm-pit")
+                 .set("property", "lost_tick_policy")
+                 .set("value", "discard"),
+             {.pointer = "/cpu_features/avic", .why = "re-injected ticks would inhibit AVIC"});
 
   const auto& [count, sockets, dies, cores, threads] = machine.cpus.value;
   line.add("-smp",

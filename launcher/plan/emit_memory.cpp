@@ -44,6 +44,7 @@ void emit_ram(const Machine& machine, Ram ram, CommandLine& line) {
                          {"id", ram.id},
                          {"size", ram.size_mib << 20U},
                          {"share", machine.wants_memory("shared")}};
+  if (const auto& option = machine.features.memory_option; !option.empty()) object[option] = true;
   const auto& nodes = ram.host_nodes;
   if (!nodes.empty()) {
     object["host-nodes"] = json::array(nodes.begin(), nodes.end());
@@ -123,7 +124,7 @@ void emit_guest_nodes(const Machine& machine, CommandLine& line) {
 bool has_own_ram(const Machine& machine) {
   return machine.guest_nodes.empty() &&
          (machine.huge_page_kib != 0 || !machine.memory_nodes.value.empty() ||
-          machine.wants_memory("shared"));
+          machine.wants_memory("shared") || !machine.features.memory_option.empty());
 }
 
 void emit_memory(const Machine& machine, CommandLine& line) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/plan/needs.h"
 
-#include "profiles/confidential.h"
-
 #include <algorithm>
 #include <charconv>
 
@@ -56,12 +54,18 @@ host::Needs needs_of(const profiles::Profile& profile) {
     if (!device.mdev.value.empty()) needs.mdevs.push_back(selector_of(device));
   }
   if (const auto near = near_device(profile.pinning)) needs.devices.push_back({.address = near});
+  const auto& features = profile.cpu_features;
+  const auto is_on = [](const profiles::Feature& feature) { return feature.on(); };
+  needs.cpu = std::ranges::any_of(features.toggles, is_on) ||
+              std::ranges::any_of(features.extensions, is_on) ||
+              std::ranges::any_of(profile.memory_options, [](const profiles::Feature& feature) {
+                return feature.on() && (feature.name == "guest_memfd" || feature.name == "private");
+              });
   needs.topology = !profile.cpu_pinning.empty() || profile.pinning.given();
   const auto& numa = profile.numa;
   const bool guest_nodes =
       !numa.nodes.empty() || numa.topology.value != profiles::NumaTopology::none;
   needs.nodes = needs.topology || guest_nodes || profile.huge_pages.enable.value;
-  needs.cpu = !technologies_of(profile).empty();
   return needs;
 }
 

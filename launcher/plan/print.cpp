@@ -140,6 +140,9 @@ std::string as_text(const Plan& plan) {
   if (plan.locked_memory_mib != 0)
     text += fmt::format("\nQEMU may lock {} MiB of memory\n", plan.locked_memory_mib);
   text += ready_text(plan.ready);
+  if (!plan.features.empty()) text += "\nfeatures:\n";
+  for (const auto& [name, state, detail, pointer] : plan.features)
+    text += fmt::format("  {:<24} {}{}{}\n", name, state, detail.empty() ? "" : ": ", detail);
   if (!plan.warnings.empty()) text += "\n";
   for (const auto& [id, message] : plan.warnings)
     text += fmt::format("warning: {} [{}]\n", message, id);
@@ -171,6 +174,10 @@ json::value as_json(const Plan& plan) {
     step["undo"] = describe_undo(action);
     steps.push_back(std::move(step));
   }
+  json::array features;
+  for (const auto& [name, state, detail, pointer] : plan.features)
+    features.push_back(
+        json::object{{"name", name}, {"state", state}, {"detail", detail}, {"pointer", pointer}});
   json::array warnings;
   for (const auto& [id, message] : plan.warnings)
     warnings.push_back(json::object{{"id", id}, {"message", message}});
@@ -188,6 +195,7 @@ json::value as_json(const Plan& plan) {
                       {"pins", plan.pins.vcpus.empty() ? json::value() : pins_json(plan)},
                       {"locked_memory_mib", plan.locked_memory_mib},
                       {"cage", cage_json(plan.cage)},
+                      {"features", std::move(features)},
                       {"warnings", std::move(warnings)}};
 }
 

@@ -54,6 +54,7 @@ void resolve_cpu_model(Resolver& in, Machine& machine) {
     return;
   }
   machine.cpu_model = {wish.value, {.pointer = wish.pointer, .why = "the profile's CPU model"}};
+  if (wish.value == "baseline") return resolve_baseline(in, machine);
   if (wish.value == "host") {
     if (!machine.kvm())
       in.note({.fault = Fault::missing,

@@ -118,13 +118,15 @@ Result<Capabilities> capabilities_of(const Root& root, const std::string& binary
   const auto path = TRY(resolved(binary));
   // Read before the probe: a binary replaced meanwhile is then probed once more.
   auto key = TRY(key_of(root, path));
-  if (question.emulation) key["accelerator"] = "tcg";
+  // Without KVM there is but one answer.
+  const bool emulation = question.emulation && key["kvm"] == "usable";
+  if (emulation) key["accelerator"] = "tcg";
   if (!question.cpu_model.empty()) key["cpu-model"] = question.cpu_model;
   const auto head = head_of(key);
   // The hash tells two binaries with one name apart, and two questions.
   const auto file =
       fmt::format("{}/{}-{:016x}.json", cache_directory, path.substr(path.find_last_of('/') + 1),
-                  hash_of(path + (question.emulation ? "\ntcg\n" : "\n") + question.cpu_model));
+                  hash_of(fmt::format("{}\n{}\n{}", path, emulation, question.cpu_model)));
   if (auto cached = load(root, file, head)) return cached;
 
   auto found = TRY(probe(path, patience, question), "asking {} what it can do", path);

@@ -209,6 +209,7 @@ def main():
         print(out.stdout, end="")
         generator()
         check_many()
+        print(subprocess.run([PROGRAMS / "probe_bench"], capture_output=True, text=True, check=True).stdout, end="")
         # Of 500 PCI functions: what a plan with eight of them reads, what `vfio list` reads, and the plan.
         print(subprocess.run([PROGRAMS / "vfio_bench"], capture_output=True, text=True, check=True).stdout, end="")
     finally:
