@@ -40,7 +40,9 @@ std::vector<Detail> details_of(const Confidential& details) {
   const auto& [policy, kernel_hashes, id_block, id_auth, author_key, host_data, owner_certificate,
                session, mr_config_id, mr_owner, mr_owner_config, quote_socket, cbitpos,
                reduced_phys_bits, vcpu_type] = details;
-  const std::string_view first_word = policy.empty() ? "" : policy.front().pointer;
+  // Of the same type, or the pointer would be one to a copy that is gone.
+  const auto first_word =
+      policy.empty() ? std::string_view() : std::string_view(policy.front().pointer);
   std::vector<Detail> all = {
       {"policy", first_word, old_sev | snp},
       {"kernel_hashes", kernel_hashes.pointer, old_sev | snp},
@@ -122,6 +124,10 @@ const Feature* memory_option(const Profile& profile, std::string_view name) {
   return found != profile.memory_options.end() && found->on() ? std::to_address(found) : nullptr;
 }
 
+std::string_view pointer_of(const Feature* feature) {
+  return feature != nullptr ? std::string_view(feature->wanted.pointer) : std::string_view();
+}
+
 std::vector<Obstacle> obstacles_of(const Profile& profile) {
   const auto& [kind, secure_boot, code, vars] = profile.firmware;
   const auto* const merge = memory_option(profile, "merge");
@@ -138,10 +144,7 @@ std::vector<Obstacle> obstacles_of(const Profile& profile) {
        {"vars", vars.pointer},
        "its firmware is no flash, and keeps no variables"},
       {any, no_uefi, {"firmware", kind.pointer}, "only UEFI firmware knows what is private"},
-      {any,
-       merge != nullptr,
-       {"merge", merge != nullptr ? merge->wanted.pointer : ""},
-       "no two encrypted pages are the same"},
+      {any, merge != nullptr, {"merge", pointer_of(merge)}, "no two encrypted pages are the same"},
       {any,
        balloon.given() && balloon.value,
        {"memballoon", balloon.pointer},

@@ -272,7 +272,6 @@ TEST_CASE("every error that a plan can end in is in a golden case") {
                                "no-sriov",
                                "no-such-cpu",
                                "no-vhost-net",
-                               "not-supported-yet",
                                "qemu-lacks-feature",
                                "out-of-range",
                                "refused-option",

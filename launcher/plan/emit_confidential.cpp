@@ -20,7 +20,10 @@ void add_sev(const ConfidentialGuest& guest, const profiles::Confidential& detai
   if (details.kernel_hashes.value) object["kernel-hashes"] = true;
 }
 
-void add_snp(const profiles::Confidential& details, json::object& object) {
+void add_snp(const Machine& machine, json::object& object) {
+  const auto& details = machine.profile.confidential;
+  for (const auto& state : machine.features.states)
+    if (state.name == "secure_tsc" && state.state == "on") object["secure-tsc"] = true;
   set_if_given(object, "id-block", details.id_block.value);
   set_if_given(object, "id-auth", details.id_auth.value);
   if (details.author_key.value) object["author-key-enabled"] = true;
@@ -53,7 +56,7 @@ void emit_confidential(const Machine& machine, CommandLine& line) {
     case Technology::sev_snp:
       object["qom-type"] = "sev-snp-guest";
       add_sev(guest, details, object);
-      add_snp(details, object);
+      add_snp(machine, object);
       break;
     case Technology::tdx:
       object["qom-type"] = "tdx-guest";

@@ -127,6 +127,12 @@ void resolve_guest_memfd(FeatureResolver& features) {
   const auto& options = features.in().profile().memory_options;
   const auto wanted = std::ranges::find(options, "guest_memfd", &profiles::Feature::name);
   if (wanted == options.end() || !wanted->on()) return;
+  const auto& confidential = features.machine().confidential;
+  if (confidential && has_private_memory(confidential->value.technology)) {
+    (void)features.settle("guest_memfd", wanted->wanted, std::nullopt,
+                          "QEMU makes it for the guest's private memory");
+    return;
+  }
   const auto& qemu = features.in().qemu();
   constexpr std::string_view property = "guest-memfd";
   Lacks lack;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/plan/needs.h"
 
-#include "profiles/confidential.h"
-
 #include <algorithm>
 #include <charconv>
 
@@ -68,7 +66,6 @@ host::Needs needs_of(const profiles::Profile& profile) {
   const bool guest_nodes =
       !numa.nodes.empty() || numa.topology.value != profiles::NumaTopology::none;
   needs.nodes = needs.topology || guest_nodes || profile.huge_pages.enable.value;
-  needs.cpu = !technologies_of(profile).empty();
   return needs;
 }
 

@@ -143,7 +143,7 @@ std::optional<Error> host_lacks(const Resolver& in, const Machine& machine, cons
   if (!machine.kvm())
     return no_host(fmt::format("{} guests need KVM: {}", to_string(means.technology),
                                machine.accelerator.cause.why),
-                   in.host().kvm.cure);
+                   in.host().kvm.cure.empty() ? "use a QEMU that has it" : in.host().kvm.cure);
   if (auto error = kernel_lacks(cpu, means)) return error;
   if (means.technology != Technology::tdx && !in.host().cpu.sev_device)
     return no_host("there is no /dev/sev, the way to AMD's security processor",
@@ -197,7 +197,11 @@ void resolve_confidential(Resolver& in, Machine& machine, Where where) {
                                        .state = state,
                                        .detail = possible ? "" : errors.front().message,
                                        .pointer = feature.wanted.pointer});
-    if (possible) machine.confidential = {guest_of(in, technology), cause_for(feature, technology)};
+    if (possible) {
+      machine.confidential = {guest_of(in, technology), cause_for(feature, technology)};
+      // The TDX module has the local APICs.
+      if (technology == Technology::tdx) machine.features.kernel_irqchip = "split";
+    }
     if (possible || feature.required()) return;
   }
 }

@@ -107,6 +107,8 @@ void resolve_firmware(Resolver& in, Machine& machine) {
     if (machine.type.value.empty()) return;  // Said already.
     auto error = std::move(chosen).error();
     error.origin.pointer = wish.kind.pointer;
+    if (error.origin.pointer.empty() && machine.confidential)
+      error.origin.pointer = machine.confidential->cause.pointer;
     return in.note(std::move(error));
   }
   cause.why = fmt::format("{} ({})", chosen->description, chosen->file);

@@ -17,9 +17,9 @@ void emit_x86_64(const Machine& machine, CommandLine& line) {
                Props()
                    .set("vmport", "off")  // A VMware back door that nothing of ours uses.
                    .set_if(machine.flash && machine.flash->value.smm, "smm", "on")
+                   .set_if(forbids_smm(machine), "smm", "off")
                    .set_if(!machine.features.kernel_irqchip.empty(), "kernel-irqchip",
-                           machine.features.kernel_irqchip)
-                   .set_if(forbids_smm(machine), "smm", "off"),
+                           machine.features.kernel_irqchip),
                line);
   emit_accelerator(machine, line);
   // Without it a guest on an AMD host takes the threads of a core for cores:

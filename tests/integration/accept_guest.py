@@ -198,10 +198,7 @@ class Guest:
 
     def adapt_object(self, value):
         made = json.loads(value)
-        if made["id"] == "confidential":  # test_confidential.py has it.
-            known = properties_of(installed(self.qemu), made["qom-type"], "-object")
-            if unknown := sorted(set(made) - known - {"qom-type", "id"}):
-                self.fail(f"{made['qom-type']} has no {', '.join(unknown)}")
+        if made["id"] == "confidential":
             self.instead("nothing encrypted")
             return None
         if not set(made.get("node-affinity", [])) <= host_nodes():
@@ -395,8 +392,8 @@ def tiny_elf(arch):
 
 
 @functools.cache
-def properties_of(binary, device, option="-device"):
-    said = subprocess.run([binary, option, f"{device},help"], capture_output=True, text=True, check=True).stdout
+def properties_of(binary, device):
+    said = subprocess.run([binary, "-device", f"{device},help"], capture_output=True, text=True, check=True).stdout
     return set(re.findall(r"^ +([\w.-]+)=<", said, re.MULTILINE))
 
 

@@ -9,8 +9,8 @@ What differs from the plan, because the machine that runs the tests is not the r
 - the system's directories are replaced by ones of the test, in which the files are made, and whose
   names are as awkward as QEMU's parsers deserve;
 - KVM becomes TCG, `-cpu host` the best model that TCG has, and the GIC of the host version 3;
-- devices of the host, and what encrypts a guest, are left out, once QEMU was seen to know each
-  property that they are given;
+- devices of the host are left out, once QEMU was seen to know each property that they are given;
+- what encrypts a guest is left out: test_confidential.py has it;
 - without huge pages (as root, the test asks the kernel for some), host NUMA nodes, /dev/net/tun
   or /dev/vhost-net, ordinary memory or a user network stand in for them;
 - guests have 1 GiB at most.
