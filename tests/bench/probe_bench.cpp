@@ -11,6 +11,7 @@
 
 #include <sys/socket.h>
 #include <unistd.h>
+#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <array>
