@@ -131,7 +131,11 @@ Lacks lack_of(FeatureResolver& features, const CpuToggle& toggle,
     return qemu_lacks(
         fmt::format("the CPUs of {} have no property '{}'", features.in().qemu().binary, *unknown),
         "a newer QEMU may have it: `hvlaunch caps` lists what this one has");
-  const auto impossible = [&](std::string_view name) { return !features.can_have(name); };
+  // Of SME QEMU says nothing; the kernel does.
+  const auto impossible = [&](std::string_view name) {
+    const bool silent = name == "sme" && features.machine().kvm();
+    return silent ? !features.host().has_flag(name) : !features.can_have(name);
+  };
   const auto first = std::ranges::find_if(names, impossible);
   const auto missing = first != names.end() ? *first : std::string_view();
   std::erase_if(names, impossible);

@@ -9,6 +9,8 @@
 #include "launcher/qemu/probe_replies.h"
 #include "tests/temp_tree.h"
 
+#include <boost/json.hpp>
+
 #include <sys/socket.h>
 #include <unistd.h>
 #include <boost/json/serialize.hpp>
