@@ -43,12 +43,15 @@ std::vector<Detail> details_of(const Confidential& details) {
   // Of the same type, or the pointer would be one to a copy that is gone.
   const auto first_word =
       policy.empty() ? std::string_view() : std::string_view(policy.front().pointer);
+  const auto if_on = [](const Sourced<bool>& flag) {
+    return flag.value ? std::string_view(flag.pointer) : std::string_view();
+  };
   std::vector<Detail> all = {
       {"policy", first_word, old_sev | snp},
-      {"kernel_hashes", kernel_hashes.pointer, old_sev | snp},
+      {"kernel_hashes", if_on(kernel_hashes), old_sev | snp},
       {"id_block", id_block.pointer, snp, 96, id_block.value},
       {"id_auth", id_auth.pointer, snp, 4096, id_auth.value},
-      {"author_key", author_key.pointer, snp},
+      {"author_key", if_on(author_key), snp},
       {"host_data", host_data.pointer, snp, 32, host_data.value},
       {"owner_certificate", owner_certificate.pointer, old_sev},
       {"session", session.pointer, old_sev},
@@ -103,7 +106,8 @@ void check_pairs(const Profile& profile, Reading& reading) {
   };
   pair("id_block", details.id_block.pointer, "id_auth", details.id_auth.pointer);
   pair("id_auth", details.id_auth.pointer, "id_block", details.id_block.pointer);
-  pair("author_key", details.author_key.pointer, "id_auth", details.id_auth.pointer);
+  if (details.author_key.value)
+    pair("author_key", details.author_key.pointer, "id_auth", details.id_auth.pointer);
   pair("session", details.session.pointer, "owner_certificate", details.owner_certificate.pointer);
   pair("owner_certificate", details.owner_certificate.pointer, "session", details.session.pointer);
   if (details.kernel_hashes.value && profile.kernel.value.empty())
@@ -169,25 +173,24 @@ std::vector<Obstacle> obstacles_of(const Profile& profile) {
 void check_confidential(const Profile& profile, Reading& reading) {
   const auto wanted = technologies_of(profile);
   const auto details = details_of(profile.confidential);
-  const auto technology = wanted.empty() ? std::nullopt : std::optional(wanted.front());
+  const auto chosen = wanted.empty() ? 0U : bit(wanted.front());
   for (const auto& [name, pointer, technologies, bytes, text] : details)
-    if (!technology || (technologies & bit(*technology)) == 0)
+    if ((technologies & chosen) == 0)
       note_conflict(reading, {pointer},
                     fmt::format("'{}' is of guests with {}", name, names_of(technologies)),
                     fmt::format("set one of them in 'cpu_features', or take '{}' out", name));
   if (const auto* const memory = memory_option(profile, "private");
-      memory != nullptr && !(technology && has_private_memory(*technology)))
+      memory != nullptr && (wanted.empty() || !has_private_memory(wanted.front())))
     note_conflict(reading, {memory->wanted.pointer}, "'private' needs 'sev_snp' or 'tdx'",
                   "no other guest has memory that its host cannot read");
   check_sizes(details, reading);
   check_pairs(profile, reading);
-  if (!technology) return;
-  check_policy(profile.confidential, *technology, reading);
-  const auto toggle = toggle_of(*technology);
+  if (wanted.empty()) return;
+  check_policy(profile.confidential, wanted.front(), reading);
+  const auto toggle = toggle_of(wanted.front());
   const auto& asked = profile.cpu_features.wanted(toggle)->wanted.pointer;
   for (const auto& [technologies, there, field, why] : obstacles_of(profile))
-    if (there && (technologies & bit(*technology)) != 0)
-      note_exclusion(reading, field, {toggle, asked}, why);
+    if (there && (technologies & chosen) != 0) note_exclusion(reading, field, {toggle, asked}, why);
 }
 
 }  // namespace hv::profiles

@@ -118,7 +118,8 @@ std::optional<measure::KernelHashes> hashes_of(const Reckoning& reckoning) {
 
 Result<Reckoning> reckon(const Root& root, const plan::Machine& machine,
                          const host::CpuFacts& cpu) {
-  Reckoning reckoning{.guest = machine.confidential->value};
+  Reckoning reckoning;
+  reckoning.guest = machine.confidential->value;
   const auto technology = reckoning.guest.technology;
   const auto& path = machine.bios ? machine.bios->value : machine.flash->value.code;
   constexpr std::size_t largest_firmware = std::size_t{256} << 20U;
