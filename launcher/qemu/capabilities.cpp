@@ -102,7 +102,7 @@ bool ModelFeatures::has(std::string_view feature) const {
 }
 
 std::string_view Capabilities::cpu_type() const {
-  for (const auto& [type, properties] : properties)
+  for (const auto& [type, names] : properties)
     if (type.ends_with("-cpu")) return type;
   return {};
 }

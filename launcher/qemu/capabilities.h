@@ -83,17 +83,21 @@ struct Capabilities {
 /// `search_path` (as in PATH). Errors say which package provides it.
 [[nodiscard]] Result<std::string> find_binary(std::string_view name, std::string_view search_path);
 
+/// How long a QEMU may take to answer all that it is asked: on a busy host a second, and many in
+/// one that is emulated itself.
+inline constexpr std::chrono::seconds probe_patience{30};
+
 /// Starts the binary with `-machine none` and asks it. Takes about 0.05 s. The
 /// properties asked for are those of the devices hvlaunch makes and of the
 /// newest "q35" and "virt" machines ("pc-q35-7.2-machine").
-[[nodiscard]] Result<Capabilities> probe(
-    const std::string& binary, std::chrono::milliseconds timeout = std::chrono::seconds(10),
-    const Question& question = {});
+[[nodiscard]] Result<Capabilities> probe(const std::string& binary,
+                                         std::chrono::milliseconds timeout = probe_patience,
+                                         const Question& question = {});
 
 /// The features of all models that this host's KVM can run, and of `host`:
 /// slow, for `caps --export`.
 [[nodiscard]] Result<std::vector<ModelFeatures>> probe_models(
-    const std::string& binary, std::chrono::milliseconds timeout = std::chrono::seconds(10));
+    const std::string& binary, std::chrono::milliseconds timeout = probe_patience);
 
 /// Reads the cache below `cache_directory`, or probes and fills it. An entry
 /// is used only while everything that could change it is the same: resolved

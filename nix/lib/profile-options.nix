@@ -27,17 +27,21 @@ let
     schema:
     if schema ? oneOf then
       types.oneOf (map type_of schema.oneOf)
+    else if builtins.isList (schema.type or null) then
+      types.oneOf (map (type: type_of { inherit type; }) schema.type)
+    else if !(schema ? type) then
+      types.enum schema.enum # Of several types: true, "prefer", false.
     else
       {
         boolean = types.bool;
-        integer = types.ints.between schema.minimum schema.maximum;
+        integer = if schema ? minimum then types.ints.between schema.minimum schema.maximum else types.int;
         string = text schema;
         array = types.listOf (type_of schema.items);
         object =
           if schema ? properties then
             types.submodule { options = options_of schema; }
           else
-            types.attrsOf types.str;
+            types.attrsOf (type_of schema.patternProperties."^(?!_)"); # Names are free.
       }
       .${schema.type};
 

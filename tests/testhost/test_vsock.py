@@ -44,7 +44,7 @@ class Vsock(HostCase):
         self.hv("start", "web")
         self.assertRegex(self.host.read("/run/hvlaunch/web/notice"), "^READY=1\n")
         self.guest_says("web", "bare: told the host")
-        self.assertRegex(self.hv("status", "web").out, r"it says +bare and.ready")
+        self.assertRegex(self.hv("status", "web").out, r"it says +bare and\\x09ready")
         late = self.hv("start", "mute", exit=8)
         self.assertIn("waited 3 s in vain for its systemd to say that it is up", late.err)
         for name in ("web", "mute"):
