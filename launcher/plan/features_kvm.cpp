@@ -57,7 +57,8 @@ std::string inhibited_by(FeatureResolver& features) {
                        machine.cpus.value.count);
   const auto value_of = [&](std::string_view property) -> std::string_view {
     const auto found = std::ranges::find(machine.features.cpu, property, &CpuSetting::name);
-    return found == machine.features.cpu.end() ? "" : found->value;
+    if (found == machine.features.cpu.end()) return {};
+    return found->value;
   };
   if (value_of("hv-synic") == "on" && value_of("hv-avic") != "on" && value_of("hv-apicv") != "on")
     return "Hyper-V's synic uses AutoEOI, and this QEMU cannot advise the guest against it";
