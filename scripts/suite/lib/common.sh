@@ -140,7 +140,7 @@ make_folder() {
 # keep_copy DIRECTORY: a copy beside it, whole or not at all, named by the time; prints
 # its path. A copy that is there already and has not come to differ is enough.
 keep_copy() {
-  local copy last=''
+  local copy stem number last=''
   for copy in "$1".backup-*; do
     [[ ! -d $copy || $copy == *.part ]] || last=$copy
   done
@@ -148,7 +148,12 @@ keep_copy() {
     say "$last"
     return
   fi
-  copy=$1.backup-$(date +%Y%m%d-%H%M%S) || return
+  stem=$1.backup-$(date +%Y%m%d-%H%M%S) || return
+  copy=$stem number=1
+  while [[ -e $copy ]]; do # One of this second, which the original has come to differ from.
+    number=$((number + 1))
+    copy=$stem.$number
+  done
   if [[ -z $dry_run ]]; then
     rm -rf -- "$1".backup-*.part || return
     if ! cp -a -- "$1" "$copy.part" || ! mv -T -- "$copy.part" "$copy"; then
