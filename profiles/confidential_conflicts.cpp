@@ -161,6 +161,11 @@ std::vector<Obstacle> obstacles_of(const Profile& profile) {
        profile.accelerator.value == Accelerator::tcg,
        {"accel", profile.accelerator.pointer},
        "it is KVM's doing"},
+      {old_sev | snp,
+       profile.confidential.kernel_hashes.value &&
+           profile.ready.kind.value == ReadyKind::vsock_notify,
+       {"vsock-notify", profile.ready.kind.pointer},
+       "the word for it on the kernel's command line would be measured, too, and is this host's"},
       {tdx,
        !model.value.empty() && model.value != "host",
        {"cpu", model.pointer},

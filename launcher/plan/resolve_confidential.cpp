@@ -154,14 +154,16 @@ std::optional<Error> host_lacks(const Resolver& in, const Machine& machine, cons
 ConfidentialGuest guest_of(const Resolver& in, Technology technology) {
   const auto& details = in.profile().confidential;
   const auto& here = in.host().cpu.encryption;
-  const auto or_host = [](const profiles::Sourced<std::uint64_t>& given, std::uint32_t host) {
-    return given.given() ? given.value : host;
+  const auto either = [](const profiles::Sourced<std::uint64_t>& given, std::uint64_t otherwise) {
+    return given.given() ? given.value : otherwise;
   };
+  // What the host loses is its own affair; a guest loses the C-bit.
+  constexpr std::uint64_t lost_by_guests = 1;
   const auto& state = in.paths().state;
   return {.technology = technology,
           .policy = profiles::policy_of(in.profile(), technology),
-          .cbitpos = or_host(details.cbitpos, here.cbitpos),
-          .reduced_phys_bits = or_host(details.reduced_phys_bits, here.reduced_phys_bits),
+          .cbitpos = either(details.cbitpos, here.cbitpos),
+          .reduced_phys_bits = either(details.reduced_phys_bits, lost_by_guests),
           .owner_certificate = below(state, details.owner_certificate.value),
           .session = below(state, details.session.value)};
 }

@@ -16,7 +16,6 @@ namespace json = boost::json;
 
 /// Raised when the meaning of an entry changes.
 constexpr int format = 2;
-constexpr std::chrono::seconds patience{10};
 constexpr std::size_t largest_entry = std::size_t{1} << 20U;
 
 std::int64_t modified_ns(const struct stat& status) {
@@ -129,7 +128,7 @@ Result<Capabilities> capabilities_of(const Root& root, const std::string& binary
                   hash_of(fmt::format("{}\n{}\n{}", path, emulation, question.cpu_model)));
   if (auto cached = load(root, file, head)) return cached;
 
-  auto found = TRY(probe(path, patience, question), "asking {} what it can do", path);
+  auto found = TRY(probe(path, probe_patience, question), "asking {} what it can do", path);
   // A cache that cannot be written costs time at the next start, nothing else.
   (void)store(root, cache_directory, file, fmt::format("{}{}{}", head, to_json(found), tail));
   return found;
