@@ -149,8 +149,7 @@ Confidential read_confidential(Fields& fields) {
       {.text = "The C-bit; without it, as this host's CPU says", .example = "51"});
   details.reduced_phys_bits = fields["reduced_phys_bits"].number(
       {.min = 1, .max = 63, .fallback = 0},
-      {.text = "Address bits that the guest loses to encryption; 1 without it",
-       .example = "1"});
+      {.text = "Address bits that the guest loses to encryption; 1 without it", .example = "1"});
   details.vcpu_type = fields["vcpu_type"].text(
       {.form = model_form}, {.text = "The vCPUs that `measure` reckons with; without it, this "
                                      "host's",

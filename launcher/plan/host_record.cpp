@@ -97,7 +97,8 @@ Result<HostRecord> host_record_from_json(std::string_view text) {
 
 Result<Baseline> baseline_of(const std::vector<HostRecord>& hosts) {
   if (hosts.empty())
-    return fail(Fault::missing, "no-baseline", "no hosts are listed that the guest may move between");
+    return fail(Fault::missing, "no-baseline",
+                "no hosts are listed that the guest may move between");
   std::vector<std::string> common;
   std::vector<std::string> all;
   for (const auto& host : hosts) {
