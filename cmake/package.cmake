@@ -95,7 +95,7 @@ set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SHLIBDEPS ON)
 # The suite's commands read hvlaunch's answers with jq, and ask their questions by whiptail.
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_DEPENDS "bash, jq, whiptail | dialog")
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_RECOMMENDS
-  "qemu-system-x86 | qemu-system-arm | qemu-system-misc, qemu-utils, ovmf | qemu-efi-aarch64, pci.ids, curl, gpg, pciutils")
+  "qemu-system-x86 | qemu-system-arm | qemu-system-misc, qemu-utils, ovmf | qemu-efi-aarch64, pci.ids, curl, gpg, gpgv, libxml2-utils, pciutils")
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_SUGGESTS "swtpm, swtpm-tools, xorriso, git")
 set(CPACK_DEBIAN_HVLAUNCH_PACKAGE_CONTROL_EXTRA
   "${PROJECT_SOURCE_DIR}/systemd/debian/postinst;${PROJECT_SOURCE_DIR}/systemd/debian/prerm;${PROJECT_SOURCE_DIR}/systemd/debian/postrm")

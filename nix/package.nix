@@ -18,6 +18,7 @@
   jq,
   kmod,
   libseccomp,
+  libxml2,
   newt,
   pciutils,
   qemu,
@@ -102,6 +103,7 @@ stdenv.mkDerivation {
           git
           gnupg
           jq
+          libxml2
           newt
           pciutils
           util-linux

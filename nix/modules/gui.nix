@@ -38,7 +38,8 @@ in
     {
       # Stronger than the module's own mkDefault, and than that of base.nix.
       services.xserver.enable = lib.mkOverride 900 true;
-      systemd.defaultUnit = mkDefault "multi-user.target";
+      # A display manager makes graphical.target what boots, at the usual priority.
+      systemd.defaultUnit = lib.mkOverride 90 "multi-user.target";
       # Only multi-user.target is reached at boot, so that nothing starts it but the menu.
       systemd.services.display-manager.wantedBy = lib.mkOverride 900 [ "graphical.target" ];
     }

@@ -67,6 +67,32 @@ setting() {
   [[ $(setting system.stateVersion) == '"22.11"' ]]
 }
 
+@test "another program's state version is not the system's" {
+  root_file etc/nixos/configuration.nix 0644 '  system.stateVersion = "22.05";' '  home-manager.users.ada.home.stateVersion = "24.05";'
+  migrate
+  [[ $(setting system.stateVersion) == '"22.05"' ]]
+  rm -r "$HV_ROOT/etc/hypervisor"
+  root_file etc/nixos/configuration.nix 0644 '  home.stateVersion = "24.05";' '  system = {' '    stateVersion = "21.11";' '  };'
+  migrate
+  [[ $(setting system.stateVersion) == '"21.11"' ]]
+}
+
+@test "the way into the host: sshd and NetworkManager, and a word for what is not carried over" {
+  run migrate
+  [[ $output != *addresses* && $(setting services.openssh.enable) == '"none"' ]]
+  rm -r "$HV_ROOT/etc/hypervisor"
+  mkdir -p "$HV_ROOT"/etc/systemd/{system/multi-user.target.wants,network}
+  ln -s /etc/static/gone/sshd.service "$HV_ROOT/etc/systemd/system/multi-user.target.wants/sshd.service"
+  root_file etc/systemd/network/10-lan.network 0644 '[Network]' 'Address=192.0.2.7/24'
+  run migrate
+  [[ $status == 0 && $output == *'addresses of its own'* ]]
+  [[ $(setting services.openssh.enable) == true && $(setting networking.networkmanager.enable) == '"none"' ]]
+  rm -r "$HV_ROOT/etc/hypervisor"
+  ln -s /etc/static/gone/NetworkManager.service "$HV_ROOT/etc/systemd/system/multi-user.target.wants/NetworkManager.service"
+  run migrate
+  [[ $status == 0 && $output != *'addresses of its own'* && $(setting networking.networkmanager.enable) == true ]]
+}
+
 @test "where no file says it, the state version is the release that runs" {
   migrate
   [[ $(setting system.stateVersion) == '"24.05"' ]]

@@ -34,6 +34,17 @@ hash_of() { cat "$HV_ROOT/var/lib/hypervisor/secrets/password-$1"; }
   [[ $(module 'builtins.attrNames m.users.users') == '["first","last"]' ]]
 }
 
+@test "keys that /etc lets in are let in again" {
+  root_user ada 1000 x ''
+  root_user bob 1001 x ''
+  root_file etc/ssh/authorized_keys.d/ada 0644 '# laptop' 'ssh-ed25519 AAAA ada@"home"${x}' '' 'command="ls" ssh-rsa BBBB'
+  root_file etc/ssh/authorized_keys.d/root 0644 'ssh-ed25519 CCCC'
+  migrate
+  [[ $(user ada openssh.authorizedKeys.keys) == '["ssh-ed25519 AAAA ada@\"home\"${x}","command=\"ls\" ssh-rsa BBBB"]' ]]
+  [[ $(user root openssh.authorizedKeys.keys) == '["ssh-ed25519 CCCC"]' ]]
+  [[ $(module '(m.users.users.bob ? openssh)') == false ]]
+}
+
 # page: quick-install#users-preserved
 @test "number, home, groups, shell and description are as they were" {
   root_user ada 1000 x 'Ada Lovelace,Room 1,,' audio developers

@@ -362,12 +362,14 @@ iso_trust() {
   work=$(mktemp -d) || die 1 "there is no room for a temporary directory"
   # shellcheck disable=SC2064 # its value now
   trap "rm -rf '$work'" EXIT
-  gpg --batch --quiet --homedir "$work" --show-keys -- "$key" || die $exit_data "'$key' holds no public key"
+  # What is shown is what is trusted: a file of somebody else's could change in between.
+  cp -- "$key" "$work/given" || die 1 "'$key' cannot be read"
+  gpg --batch --quiet --homedir "$work" --show-keys -- "$work/given" || die $exit_data "'$key' holds no public key"
   [[ $yes == --yes || -n $dry_run ]] || confirm "Trust images that are signed by this key?" || die 1 "not trusted: nothing was changed"
-  if grep -q '^-----BEGIN PGP' "$key"; then
-    gpg --batch --yes --quiet --homedir "$work" --output "$work/key" --dearmor -- "$key" || die $exit_data "'$key' cannot be read by gpg"
+  if grep -q '^-----BEGIN PGP' "$work/given"; then
+    gpg --batch --yes --quiet --homedir "$work" --output "$work/key" --dearmor -- "$work/given" || die $exit_data "'$key' cannot be read by gpg"
   else
-    cp -- "$key" "$work/key" || die 1 "'$key' cannot be read"
+    mv -- "$work/given" "$work/key"
   fi
   name=${key##*/}
   name=${name%.*}
@@ -428,12 +430,16 @@ iso_download_dialog() {
 }
 
 iso_trust_dialog() {
-  local key shown
+  local key shown copy
   key=$(ui_input "Trust a key" "The file with the signer's public key:" "/root/key.asc") || return 1
-  shown=$(gpg --batch --quiet --show-keys -- "$key" 2>&1) || {
+  copy=$(mktemp -d) || return 1
+  if ! shown=$(cp -- "$key" "$copy/" 2>&1) || ! shown=$(gpg --batch --quiet --show-keys -- "$copy/${key##*/}" 2>&1); then
+    rm -rf "$copy"
     ui_message "Trust a key" "$shown"
     return 1
-  }
-  ui_default=no ui_yesno "Trust a key" "$shown"$'\n\n'"Compare the fingerprint with one that you have from elsewhere. Trust images that are signed by this key?" || return 1
-  ui_run "Trust a key" again iso trust "$key" --yes
+  fi
+  if ui_default=no ui_yesno "Trust a key" "$shown"$'\n\n'"Compare the fingerprint with one that you have from elsewhere. Trust images that are signed by this key?"; then
+    ui_run "Trust a key" again iso trust "$copy/${key##*/}" --yes || true
+  fi
+  rm -rf "$copy"
 }

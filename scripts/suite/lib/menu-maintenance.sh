@@ -68,11 +68,11 @@ backup_command() {
   local directory=$state_directory/backups file path paths=()
   if (($#)); then
     say "usage: $program backup"
-    say "Writes $directory/configuration-TIME.tar.gz: /etc/hypervisor, /etc/nixos and the profiles. No disks."
+    say "Writes $directory/configuration-TIME.tar.gz: /etc/hypervisor, /etc/nixos, the users' password hashes and the profiles. No disks."
     [[ $1 == --help ]] || exit $exit_usage
     return
   fi
-  for path in etc/hypervisor var/lib/hypervisor/vm-profiles etc/nixos; do
+  for path in etc/hypervisor var/lib/hypervisor/vm-profiles var/lib/hypervisor/secrets etc/nixos; do
     [[ ! -e $host/$path ]] || paths+=("$path")
   done
   ((${#paths[@]})) || die 1 "there is nothing to back up yet"

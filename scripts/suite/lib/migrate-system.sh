@@ -143,12 +143,15 @@ xkb_settings() {
 # The release that this host was first installed with, never the one it has become:
 # databases and users' numbers are kept in its ways.
 state_version() {
-  local file line version=''
-  for file in "$host/etc/nixos/configuration.nix" "$host"/etc/nixos/*.nix; do
-    [[ -r $file && -z $version ]] || continue
-    while IFS= read -r line; do
-      [[ $line =~ ^[^#]*stateVersion[[:space:]]*=[[:space:]]*\"([0-9]{2}\.[0-9]{2})\" ]] && version=${BASH_REMATCH[1]}
-    done <"$file"
+  local file line version='' pattern
+  # Its full name first: home-manager's has the same last word.
+  for pattern in 'system\.stateVersion' '^[[:space:]]*stateVersion'; do
+    for file in "$host/etc/nixos/configuration.nix" "$host"/etc/nixos/*.nix; do
+      [[ -r $file && -z $version ]] || continue
+      while IFS= read -r line && [[ -z $version ]]; do
+        [[ ${line%%#*} =~ ${pattern}[[:space:]]*=[[:space:]]*\"([0-9]{2}\.[0-9]{2})\" ]] && version=${BASH_REMATCH[1]}
+      done <"$file"
+    done
   done
   [[ $version ]] || version=$(setting_of "$host/etc/os-release" VERSION_ID)
   if [[ ! $version =~ ^[0-9]{2}\.[0-9]{2}$ ]]; then
@@ -156,6 +159,27 @@ state_version() {
     return 0
   fi
   printf '%s' "$version"
+}
+
+# starts_at_boot UNIT: on the system that is being left.
+starts_at_boot() {
+  local wanted
+  for wanted in "$host"/etc/systemd/system/*.target.wants/"$1"; do
+    [[ ! -L $wanted && ! -e $wanted ]] || return 0
+  done
+  return 1
+}
+
+# The way into this host must not be lost with the old configuration.
+access_settings() {
+  if starts_at_boot sshd.service || starts_at_boot sshd.socket || starts_at_boot ssh.service; then
+    printf '  services.openssh.enable = true;\n'
+  fi
+  if starts_at_boot NetworkManager.service; then
+    printf '  networking.networkmanager.enable = true;\n'
+  elif compgen -G "$host/etc/systemd/network/*.network" >/dev/null || compgen -G "$host/etc/systemd/system/network-addresses-*.service" >/dev/null; then
+    warn "this host has addresses of its own (static ones, or of systemd-networkd), which are not carried over: set them in $settings/configuration/configuration.nix before you switch, or it asks for one by DHCP"
+  fi
 }
 
 system_module() {
@@ -168,6 +192,7 @@ system_module() {
   console_settings
   xkb_settings
   boot_settings
+  access_settings
   printf '}\n'
 }
 

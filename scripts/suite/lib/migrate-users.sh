@@ -103,8 +103,20 @@ shell_setting() {
   esac
 }
 
+# key_setting NAME: the keys that /etc lets in; those of a home stay in it.
+key_setting() {
+  local line keys=() file=$host/etc/ssh/authorized_keys.d/$1
+  [[ -r $file ]] || return 0
+  while IFS= read -r line || [[ $line ]]; do
+    [[ -z $line || $line == \#* ]] || keys+=("$line")
+  done <"$file"
+  ((${#keys[@]})) || return 0
+  printf 'openssh.authorizedKeys.keys = %s;\n' "$(nix_list "${keys[@]}")"
+}
+
 user_module() {
-  local name=$1 group groups
+  local name=$1 group groups keys
+  keys=$(key_setting "$name")
   group=${group_of_gid[${gid_of[$name]}]:-users}
   mapfile -t groups < <(extra_groups "$name")
   printf '  users.users.%s = {\n    isNormalUser = true;\n' "$(nix_string "$name")"
@@ -114,6 +126,7 @@ user_module() {
   shell_setting "$name" "${shell_of[$name]}"
   printf '    extraGroups = %s;\n' "$(nix_list "${groups[@]}")"
   [[ -z ${hash_of[$name]} ]] || printf '    hashedPasswordFile = %s;\n' "$(nix_string "/var/lib/hypervisor/secrets/password-$name")"
+  [[ -z $keys ]] || printf '    %s\n' "$keys"
   printf '  };\n'
 }
 
@@ -132,10 +145,12 @@ group_modules() {
 }
 
 users_module() {
-  local name
+  local name keys
   printf '# The users of this host, found when hvlaunch was installed. Yours to change: it is\n'
   printf '# not written again while it is here.\n{ pkgs, ... }:\n{\n'
   for name in "${people[@]}"; do user_module "$name"; done
+  keys=$(key_setting root)
+  [[ -z $keys ]] || printf '  users.users.root.%s\n' "$keys"
   group_modules
   for name in zsh fish; do
     [[ " ${shell_of[*]} " != *"/$name "* ]] || printf '  programs.%s.enable = true;\n' "$name"

@@ -121,7 +121,7 @@ tui_input() {
 tui_message() {
   local lines from page
   tui_measure
-  page=$((tui_rows - 8))
+  page=$((tui_rows > 9 ? tui_rows - 8 : 1))
   mapfile -t lines < <(tui_clean "$2" | fold -s -w $((tui_width - 6)))
   for ((from = 0; from < ${#lines[@]} || from == 0; from += page)); do
     tui_start "$(tui_page_title "$1" "$from" "$page" ${#lines[@]})" \

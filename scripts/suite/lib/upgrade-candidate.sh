@@ -31,7 +31,7 @@ digest() {
   (
     cd "$1" || exit 1
     skipped=(-name .git -o -path ./flake.lock -o -path ./vm-profiles -o -path ./config.json -o -name '*.~*~' -o -name '.*.draft' -o -name result -o -name 'result-*')
-    find . \( "${skipped[@]}" \) -prune -o -type f -print0 | sort -z | xargs -0r sha256sum -z --
+    find . \( "${skipped[@]}" \) -prune -o -type f -print0 | sort -z | xargs -0r sha256sum -z -- || exit 1
     find . \( "${skipped[@]}" \) -prune -o -type l -printf '%P -> %l\0' | sort -z
   )
 }
@@ -55,14 +55,15 @@ identity_of() {
   sum=$(
     set -Eeuo pipefail
     {
+      # Not left to errexit, which is off behind the `&&` below.
       say "host $flake_host"
-      lock_digest "$3"
-      digest "$1"
+      lock_digest "$3" || exit 1
+      digest "$1" || exit 1
       if [[ $2 != "$1" ]]; then
-        other_inputs "$1/flake.lock"
-        digest "$2"
+        other_inputs "$1/flake.lock" || exit 1
+        digest "$2" || exit 1
       elif [[ -d $settings/configuration && $1 != "$settings" ]]; then
-        digest "$settings/configuration"
+        digest "$settings/configuration" || exit 1
       fi
     } | sha256sum
   ) && say "sha256:${sum%% *}"
