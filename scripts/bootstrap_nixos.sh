@@ -203,6 +203,7 @@ main() {
   update_source
   log_to bootstrap
   at_exit report_end
+  refuse_downgrade
   keep_what_is_there
   begin
   install_files

@@ -128,3 +128,15 @@ with_etc() {
   [[ $status == 1 && $output == *'stopped while writing the configuration'* && ! -e $HV_ROOT/etc/nixos/hardware-configuration.nix ]]
   [[ $(<"$HV_ROOT/etc/nixos/flake.nix") == '{ older = true; }' ]]
 }
+
+# page: upgrade-management#never-downgrade
+@test "an older release is refused before anything is written" {
+  root_file etc/os-release 0644 'ID=nixos' 'VERSION_ID="26.11"'
+  before=$(tree_of)
+  run bootstrap
+  [[ $status == 65 && $output == *'runs NixOS 26.11, and would become 26.05'* ]]
+  untouched
+  root_file etc/os-release 0644 'ID=nixos' 'VERSION_ID="26.05"'
+  run bootstrap
+  [[ $status == 0 && $output != *becomes* ]]
+}

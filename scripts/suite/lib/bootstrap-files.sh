@@ -52,14 +52,27 @@ copy_source() {
   rm -rf "$old"
 }
 
+# refuse_downgrade: what older releases cannot read of a newer one's data, nobody can mend.
+refuse_downgrade() {
+  local running becomes=''
+  running=$(setting_of "$host/etc/os-release" VERSION_ID)
+  [[ ! $(nixpkgs_of_source) =~ nixos-([0-9]{2}\.[0-9]{2}) ]] || becomes=${BASH_REMATCH[1]}
+  [[ $running =~ ^[0-9]{2}\.[0-9]{2}$ && $becomes && $becomes != "$running" ]] || return 0
+  [[ ! $becomes < $running ]] ||
+    die "$exit_data" "this host runs NixOS $running, and would become $becomes: there is no way back to an older release" "use a source whose flake.nix names nixos-$running or later"
+  say "NixOS $running becomes $becomes"
+}
+
 nixpkgs_of_source() {
-  local line
+  local line file=$settings/flake.nix
+  # What was chosen on this host stays.
+  [[ -r $file ]] || file=$source_path/flake.nix
   while IFS= read -r line; do
     if [[ $line =~ nixpkgs\.url[[:space:]]*=[[:space:]]*\"([^\"]+)\" ]]; then
       printf '%s' "${BASH_REMATCH[1]}"
       return
     fi
-  done <"$source_path/flake.nix"
+  done <"$file"
   printf '%s' "$fallback_nixpkgs"
 }
 

@@ -24,6 +24,7 @@ let
     "jq"
     "kmod"
     "libseccomp"
+    "libxml2"
     "makeBinaryWrapper"
     "mandoc"
     "newt"
