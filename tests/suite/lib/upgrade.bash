@@ -63,6 +63,7 @@ make_configuration() {
   root_file etc/nixos/hardware-configuration.nix 0644 '{ }'
   root_file etc/hypervisor/configuration/users-local.nix 0600 '{ }'
   root_file etc/hypervisor/vm-profiles/web.json 0644 '{}'
+  root_file var/lib/hypervisor/secrets/password-ada 0600 hash
 }
 
 make_systemd() {
