@@ -97,9 +97,10 @@ TEST_CASE("a SEV-SNP measurement is the published one") {
 /// The published images themselves are no part of this project: 4 KiB files
 /// ovmf_AmdSev_suffix.bin and ovmf_OvmfX64_suffix.bin of virtee/sev-snp-measure,
 /// tests/fixtures, in a folder that the variable names.
-TEST_CASE("published images have the published measurements") {
+TEST_CASE("published images have the published measurements" *
+          doctest::description("the images are others', and not in the repository") *
+          doctest::skip(std::getenv("HVLAUNCH_SEV_FIXTURES") == nullptr)) {
   const char* const folder = std::getenv("HVLAUNCH_SEV_FIXTURES");
-  if (folder == nullptr) return;
   const auto read = [&](const char* name) {
     std::ifstream file(std::string(folder) + "/" + name, std::ios::binary);
     return std::string(std::istreambuf_iterator(file), {});

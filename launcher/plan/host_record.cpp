@@ -3,6 +3,7 @@
 
 #include <boost/describe/class.hpp>
 #include <boost/json.hpp>
+#include "launcher/base/json_overlay.h"
 
 #include <algorithm>
 
@@ -32,16 +33,6 @@ constexpr std::int64_t format = 1;
 std::unexpected<Error> damaged(std::string_view why) {
   return fail(Fault::failed, "bad-host-record",
               "it is not what `hvlaunch caps --export` writes: {}", why);
-}
-
-/// `defaults` with those of its members that `given` has: others are not known here.
-json::value known(json::value defaults, const json::value& given) {
-  const auto* const members = given.if_object();
-  if (!defaults.is_object() || members == nullptr) return given;
-  for (auto& member : defaults.get_object())
-    if (const auto* const value = members->if_contains(member.key()))
-      member.value() = known(std::move(member.value()), *value);
-  return defaults;
 }
 
 std::vector<std::string> both(const std::vector<std::string>& one,
@@ -86,7 +77,7 @@ Result<HostRecord> host_record_from_json(std::string_view text) {
   const auto* const object = document.if_object();
   const auto* const version = object != nullptr ? object->if_contains("format") : nullptr;
   if (version == nullptr || *version != format) return damaged("no 'format' 1");
-  auto record = json::try_value_to<HostRecord>(known(json::value_from(HostRecord()), document));
+  auto record = json::try_value_to<HostRecord>(overlaid(json::value_from(HostRecord()), document));
   if (!record) return damaged("a member is of another type");
   if (record->architecture.empty() || record->models.empty()) return damaged("a member is missing");
   // Forged or edited by hand: what searches them relies on their order.

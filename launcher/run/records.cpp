@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/run/records.h"
 
+#include "launcher/base/json_overlay.h"
 #include "profiles/words.h"
 
 #include <boost/describe.hpp>
@@ -34,16 +35,6 @@ json::value parse(std::string_view text) {
   boost::system::error_code error;
   auto value = json::parse(text, error, {}, {.max_depth = 8});
   return error ? nullptr : value;
-}
-
-/// `defaults` with the members that `loaded` has, too.
-json::value overlaid(json::value defaults, const json::value& loaded) {
-  const auto* const members = loaded.if_object();
-  if (!defaults.is_object() || members == nullptr) return loaded;
-  for (auto& member : defaults.get_object())
-    if (const auto* const value = members->if_contains(member.key()))
-      member.value() = overlaid(std::move(member.value()), *value);
-  return defaults;
 }
 
 /// Nothing if a member is there with another type.

@@ -54,22 +54,23 @@ vfio_bind_dialog() {
   ui_run "Take $picked" change hvlaunch vfio bind "$picked"
 }
 
-vfio_unbind_dialog() {
+# vfio_let_go COMMAND FILTER TITLE NONE QUESTION DOING: of those that the filter leaves.
+vfio_let_go() {
   local words picked
-  vfio_devices '.driver != null and .driver == .guest_driver' || {
-    ui_message "Give a device back" "No device is bound for guests."
+  vfio_devices "$2" || {
+    ui_message "$3" "$4"
     return 1
   }
-  picked=$(ui_menu "Give a device back" "Which one?" "${words[@]}") || return 1
-  ui_run "Give $picked back" change hvlaunch vfio unbind "$picked"
+  picked=$(ui_menu "$3" "$5" "${words[@]}") || return 1
+  ui_run "$6 $picked" change hvlaunch vfio "$1" "$picked"
+}
+
+vfio_unbind_dialog() {
+  vfio_let_go unbind '.driver != null and .driver == .guest_driver' "Give a device back" \
+    "No device is bound for guests." "Which one?" "Give back"
 }
 
 vfio_clear_dialog() {
-  local words picked
-  vfio_devices '.out_of_order != null' || {
-    ui_message "Out of order" "No device is out of order."
-    return 1
-  }
-  picked=$(ui_menu "Out of order" "Which one was put right?" "${words[@]}") || return 1
-  ui_run "Use $picked again" change hvlaunch vfio clear "$picked"
+  vfio_let_go clear '.out_of_order != null' "Out of order" \
+    "No device is out of order." "Which one was put right?" "Use again"
 }

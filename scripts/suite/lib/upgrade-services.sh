@@ -35,7 +35,8 @@ guests_running() {
   jq -r '.[] | select(.state == "running" or .state == "paused") | .name' <<<"$answer" | sort -u
 }
 
-# services_settle: until systemd has nothing more to do, a minute at most.
+# services_settle: until systemd has nothing more to do, a minute at most. No command of its
+# waits for that: `is-system-running --wait` is about the boot alone.
 services_settle() {
   local left=60 jobs
   while ((left-- > 0)); do
